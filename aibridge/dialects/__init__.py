@@ -1,0 +1,1 @@
+"""The wire APIs that clients speak: each an exchange, sans-IO."""

@@ -1,0 +1,153 @@
+"""One round of chat completions as it is put together: text, calls, finish, usage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aibridge.dialects.codec import as_object, count, encode
+from aibridge.model import JSON, InjectedTool, TokenUsage, ToolCall
+
+_CUT_OFF = frozenset({"length", "content_filter"})
+_ARGUMENTS = {"function": "arguments", "custom": "input"}  # by the type of a call
+_EXTRA_TOKENS = {
+    "prompt_tokens_details": {"audio_tokens": "prompt_audio"},
+    "completion_tokens_details": {
+        "audio_tokens": "completion_audio",
+        "reasoning_tokens": "completion_reasoning",
+        "accepted_prediction_tokens": "completion_accepted_prediction",
+        "rejected_prediction_tokens": "completion_rejected_prediction",
+    },
+}
+
+
+class Call:
+    """A call as its pieces come in. Whose it is shows once its name is whole."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.type = "function"
+        self.arguments: list[str] = []
+        self.other: dict[str, JSON] = {}  # members that the replay must not lose, such as signatures
+        self.ours: bool | None = None  # None: can't be told yet
+        self.held = False  # pieces of it were kept back
+        self.index: int | None = None  # among the calls that the client is shown; None: not shown so far
+
+    def absorb(self, piece: Mapping[str, Any]) -> None:
+        """Takes one piece: of the id, the name, the arguments, or of what else the provider adds."""
+        for key, value in piece.items():
+            if key in _ARGUMENTS and isinstance(value, dict):
+                self.type = key
+                self._absorb_body(value.get("name"), value.get(_ARGUMENTS[key]))
+            elif key == "id":
+                self.id = self.id or (value if isinstance(value, str) else "")
+            elif key not in ("index", "type", *_ARGUMENTS):
+                self.other[key] = value
+
+    def _absorb_body(self, name: JSON, arguments: JSON) -> None:
+        if isinstance(name, str) and name != self.name:  # some repeat the whole name in every piece
+            self.name += name
+        if arguments:
+            self.arguments.append(arguments if isinstance(arguments, str) else encode(arguments).decode())
+
+    @property
+    def text(self) -> str:
+        """The arguments so far."""
+        return "".join(self.arguments)
+
+    def as_sent(self) -> dict[str, JSON]:
+        """The call as the provider would have sent it whole."""
+        body = {"name": self.name, _ARGUMENTS[self.type]: self.text}
+        return {"id": self.id, "type": self.type, self.type: body, **self.other}
+
+
+class Round:
+    """What one upstream response has said so far."""
+
+    def __init__(self, tools: Mapping[str, InjectedTool]) -> None:
+        self._tools = tools
+        self._open: dict[tuple[int, int], Call] = {}
+        self.calls: list[Call] = []
+        self.text: list[str] = []
+        self.response_id: str | None = None
+        self.finish: str | None = None
+        self.usage: JSON = None
+        self.ended = False  # all that will come has come
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the provider stopped in mid-answer, so that no call may be trusted to be whole."""
+        return self.finish in _CUT_OFF
+
+    @property
+    def text_so_far(self) -> str:
+        """The words of the answer."""
+        return "".join(self.text)
+
+    def call(self, choice: int, piece: Mapping[str, Any]) -> Call:
+        """The call that a piece belongs to, a new one where it starts one; the piece is absorbed."""
+        index = piece.get("index")
+        key = (choice, index if isinstance(index, int) else 0)
+        call = self._open.get(key)
+        if call is None or _starts_another(call, piece):
+            call = self._open[key] = Call()
+            self.calls.append(call)
+        call.absorb(piece)
+        return call
+
+    def decide(self, call: Call, *, whole: bool) -> None:
+        """Tells whose a call is, as soon as its name can grow no more into one of ours. Names match by exact bytes."""
+        name = call.name.strip()  # some pad names, and no name of ours has spaces
+        if whole or call.arguments or call.type == "custom":
+            call.ours = name in self._tools and call.type == "function"
+        elif not any(ours.startswith(name) for ours in self._tools):
+            call.ours = False
+
+    def named_calls(self) -> list[tuple[Call, ToolCall]]:
+        """The calls so far, in the order they came; a piece without a name is noise."""
+        return [(call, self._tool_call(call, at)) for at, call in enumerate(self.calls) if call.name]
+
+    def _tool_call(self, call: Call, at: int) -> ToolCall:
+        name = call.name.strip()
+        if call.ours:  # without an id a result could not be told whose it is; a few servers send none
+            call.id = call.id or f"call_{self.response_id}_{at}"
+        tool = self._tools[name] if call.ours else None
+        return ToolCall(call.id, name, call.text, as_object(call.text), tool, self.response_id)
+
+    def token_usage(self, request_bytes: int) -> TokenUsage:
+        """The round's tokens: the provider's last word, or an estimate of four bytes a token where it said none."""
+        if not isinstance(self.usage, dict):
+            said = len(self.text_so_far) + sum(len(call.text) for call in self.calls)
+            if not (said or self.ended):  # it did not answer, so it charged nothing
+                return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
+            return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})
+        cached = count(_details(self.usage, "prompt_tokens_details").get("cached_tokens"))
+        return TokenUsage(
+            self.response_id,
+            max(0, count(self.usage.get("prompt_tokens")) - cached),
+            count(self.usage.get("completion_tokens")),
+            cache_read=cached,
+            extra=_extra_tokens(self.usage) | ({} if self.ended else {"partial": True}),
+        )
+
+
+def _starts_another(call: Call, piece: Mapping[str, Any]) -> bool:
+    """Some servers give every call the same index: another id, beside a name, tells them apart."""
+    function = piece.get("function")
+    named = isinstance(function, dict) and bool(function.get("name"))
+    return named and bool(call.id) and bool(piece.get("id")) and piece["id"] != call.id
+
+
+def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    details = usage.get(key)
+    return details if isinstance(details, dict) else {}
+
+
+def _extra_tokens(usage: Mapping[str, Any]) -> dict[str, JSON]:
+    return {
+        name: count(_details(usage, details)[key])
+        for details, names in _EXTRA_TOKENS.items()
+        for key, name in names.items()
+        if _details(usage, details).get(key) is not None
+    }

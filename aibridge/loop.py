@@ -1,0 +1,91 @@
+"""THE agentic loop, written once for every dialect and both modes: ask, relay, run what is ours, ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from aibridge.dialects.base import Exchange, usage_of
+from aibridge.errors import AibridgeError, EndlessTools
+from aibridge.model import Head, Output, Record, Relay, ToolCall, ToolResult
+from aibridge.ports import Emit, Recall, Send, Toolbox, Upstream
+
+_NO_OBJECT = "its arguments are not a JSON object, so it was not run"
+
+
+class Loop:
+    """Drives one exchange from its first round to its last byte."""
+
+    def __init__(
+        self, exchange: Exchange, upstream: Upstream, toolbox: Toolbox, recall: Recall, *, send: Send, emit: Emit
+    ) -> None:
+        self._exchange = exchange
+        self._upstream = upstream
+        self._toolbox = toolbox
+        self._recall = recall
+        self._send = send
+        self._emit = emit
+
+    async def run(self, max_rounds: int) -> None:
+        """Runs the turn. What goes wrong is told to the client and stands in the exchange's outcome."""
+        try:
+            await self._rounds(max_rounds)
+            turn = self._exchange.hidden()
+            if turn is not None:
+                await self._recall.keep(turn)
+            await self._put(self._exchange.finish())
+        except AibridgeError as error:
+            await self.fail(error)
+
+    async def fail(self, error: AibridgeError) -> None:
+        """Ends the turn with an error: settles the records, then tells the client."""
+        await self.abandon()
+        await self._put(self._exchange.fail(error))
+
+    async def abandon(self) -> None:
+        """Records what was under way; nothing goes to the client."""
+        await self._put(self._exchange.abandon())
+
+    async def _rounds(self, max_rounds: int) -> None:
+        exchange = self._exchange
+        await self._round(last=max_rounds <= 1)
+        while calls := exchange.pending():
+            if exchange.rounds >= max_rounds:
+                raise EndlessTools(f"the model went on calling tools after {max_rounds} rounds (tools.max_rounds)")
+            results = await self._answer(calls)
+            goes_on = exchange.resume(results)
+            for call, result in zip(calls, results, strict=True):
+                await self._emit(usage_of(call, result))
+            if not goes_on:
+                return
+            await self._round(last=exchange.rounds + 1 >= max_rounds)
+
+    async def _round(self, *, last: bool) -> None:
+        exchange = self._exchange
+        async with self._upstream.open(exchange.request(last)) as response:
+            await self._put(exchange.begin(response.status, response.headers))
+            async for data in response:
+                await self._put(exchange.receive(data))
+        await self._put(exchange.end_round())
+
+    async def _answer(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """The results in the order of the calls; a call whose arguments make no sense is answered, not run."""
+        ran = iter(await self._toolbox.call([call for call in calls if call.input is not None]))
+        return [ToolResult.failure(_NO_OBJECT) if call.input is None else next(ran) for call in calls]
+
+    async def _put(self, outputs: Iterator[Output]) -> None:
+        """Relays what came together in one write, then hands on the records; an error's victims go out before it."""
+        data: list[bytes] = []
+        records: list[Record] = []
+        try:
+            for output in outputs:
+                if isinstance(output, Relay):
+                    data.append(output.data)
+                elif isinstance(output, Head):
+                    await self._send(output)
+                else:
+                    records.append(output)
+        finally:
+            if data:
+                await self._send(Relay(b"".join(data)))
+            for record in records:
+                await self._emit(record)

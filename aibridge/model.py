@@ -1,0 +1,239 @@
+"""The vocabulary of the house: frozen values that the rooms hand to one another.
+
+Nothing here does I/O or knows a dialect, a database or a library's types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+JSON = Any
+"""Any decoded JSON value: dict, list, str, int, float, bool or None."""
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""HTTP headers: lower-case names, order and repetition kept."""
+
+DialectName = Literal["chat_completions", "responses", "messages"]
+ProviderType = Literal["openai", "anthropic", "copilot"]
+CredentialKind = Literal["centralized", "byok"]
+Status = Literal["completed", "failed", "cancelled", "crashed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The authenticated principal behind a request."""
+
+    name: str
+    key_id: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What authenticates a round at the provider.
+
+    `header` is sent as it is and is never shown; `hint` is the masked form for people.
+    """
+
+    kind: CredentialKind
+    header: tuple[bytes, bytes] = field(repr=False)
+    hint: str
+
+    @property
+    def secret(self) -> bytes:
+        """The key alone, without its scheme: what must never be seen anywhere."""
+        return self.header[1].removeprefix(b"Bearer ")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one interception's rounds go, and as whom. The caller chooses none of the address but the query."""
+
+    provider: str
+    method: str
+    path: str  # appended to the provider's base URL
+    query: bytes  # as it came, without the question mark
+    headers: Headers  # those of the client that may go on, its credentials excluded
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedTool:
+    """A tool of ours as the model is offered it."""
+
+    name: str  # <prefix>_<server>_<tool>, [A-Za-z0-9_-]{1,64}
+    raw_name: str  # what the MCP server calls it
+    server: str  # the name in the configuration
+    server_url: str  # URL, or the command of a stdio server; no secrets
+    description: str
+    schema: bytes  # JSON Schema of the arguments: an object, encoded
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A complete call the model made."""
+
+    id: str
+    name: str
+    text: str  # the arguments exactly as the provider sent them
+    input: Mapping[str, JSON] | None  # the arguments decoded; None where the text is no JSON object
+    tool: InjectedTool | None  # None: a client tool or a provider tool
+    response_id: str | None  # the provider's id of the response that made it
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text in a tool's result."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a tool's result, base64-encoded."""
+
+    media_type: str
+    data: str
+
+    @property
+    def text(self) -> str:
+        """What stands for the picture where only words go."""
+        return f"[image: {self.media_type}, {len(self.data) * 3 // 4} bytes]"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call of ours came to. A failure is a result too: the model reads it and goes on."""
+
+    parts: tuple[Text | Image, ...]
+    error: str | None = None  # what went wrong; None: the tool succeeded
+    called_at: datetime | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole result in words."""
+        return "\n".join(part.text for part in self.parts)
+
+    @classmethod
+    def failure(cls, message: str) -> ToolResult:
+        """A result that tells the model, and the record, what went wrong."""
+        return cls((Text(f"Error: {message}"),), error=message)
+
+
+# What an exchange yields: a head once, then bytes for the client, and records all along.
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The start of the response to the client."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Bytes for the client: whole events of a stream, or a body."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecord:
+    """What the person asked: once an interception, and only if the last message is the user's."""
+
+    prompt: str
+    response_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """The tokens of one round. `input` excludes cached ones; `extra` has the other token types by name."""
+
+    response_id: str | None
+    input: int
+    output: int
+    cache_read: int = 0
+    cache_write: int = 0
+    extra: Mapping[str, JSON] = field(default_factory=dict)  # also {"estimated": true} or {"partial": true}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsage:
+    """A call that the model made, ours or the client's, with what came of it."""
+
+    response_id: str | None
+    call_id: str
+    tool: str  # the raw name
+    input: bytes  # JSON
+    injected: bool
+    server: str | None = None
+    server_url: str | None = None
+    error: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    called_at: datetime | None = None  # None: now, when it is recorded
+    completed_at: datetime | None = None  # None: no result is known here
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtRecord:
+    """A piece of the model's reasoning that the provider shows."""
+
+    content: str
+    source: Literal["thinking", "reasoning_summary", "commentary"]
+
+
+Record = PromptRecord | TokenUsage | ToolUsage | ThoughtRecord
+Output = Head | Relay | Record
+
+
+@dataclass(frozen=True, slots=True)
+class Interception:
+    """One client request from start to outcome: what is known at its start."""
+
+    id: str  # a UUID, made here
+    actor: Actor
+    provider: ProviderType
+    provider_name: str
+    dialect: DialectName
+    method: str
+    route: str  # the path that the client asked for
+    model: str
+    streaming: bool
+    client: str
+    started_at: datetime
+    user_agent: str | None = None
+    session_id: str | None = None
+    correlating_tool_call_id: str | None = None
+    credential_kind: CredentialKind = "centralized"
+    credential_hint: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an interception ended."""
+
+    status: Status
+    rounds: int
+    error_type: str | None = None  # an errors.ErrorType
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecallKey:
+    """Where a hidden turn is found again: a digest, bound to its actor, provider and conversation."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenTurn:
+    """Rounds that the client never saw, as the provider did, and the keys that its next request will carry."""
+
+    keys: tuple[RecallKey, ...]
+    content: Sequence[JSON] = field(default_factory=tuple)

@@ -1,0 +1,166 @@
+"""What the core asks of the world, as protocols; the rooms implement them and `app` brings them together.
+
+Each has an empty twin here, so that nothing is ever checked for None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from aibridge.model import (
+    Actor,
+    Credential,
+    Head,
+    Headers,
+    HiddenTurn,
+    InjectedTool,
+    Interception,
+    Outcome,
+    RecallKey,
+    Record,
+    Relay,
+    Target,
+    ToolCall,
+    ToolResult,
+)
+
+
+class Response(Protocol):
+    """A provider's answer whose first body byte, or end, has been seen."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The decoded body, as it arrives. Raises UpstreamError when it is cut, UpstreamTimeout when it stalls."""
+        ...
+
+
+class Upstream(Protocol):
+    """One interception's way to its provider."""
+
+    def open(self, body: bytes) -> AbstractAsyncContextManager[Response]:
+        """Sends one request. Retries and fail-over happen inside, while nothing has been handed over.
+
+        Raises UpstreamError or UpstreamTimeout on entry where there is no response at all. Leaving the context
+        early, or being cancelled in it, closes the connection.
+        """
+        ...
+
+
+class Upstreams(Protocol):
+    """All configured providers."""
+
+    def bind(self, target: Target) -> Upstream:
+        """The way to one target; opens nothing yet."""
+        ...
+
+
+class Toolbox(Protocol):
+    """The injected tools offered to one interception."""
+
+    @property
+    def tools(self) -> Sequence[InjectedTool]:
+        """In a stable order: by name."""
+        ...
+
+    async def call(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """Runs all calls together, each within its deadline; the results are in the order of the calls.
+
+        Never raises for a tool's failure: that is a result. Cancelling it cancels the tools.
+        """
+        ...
+
+
+class Toolboxes(Protocol):
+    """Where toolboxes come from."""
+
+    def offer(self, actor: Actor, wanted: str) -> Toolbox:
+        """A toolbox for one interception. `wanted`: comma-separated patterns (`time_*`), `off`, or "" for all."""
+        ...
+
+
+class Recorder(Protocol):
+    """What is kept of an interception. The three are called in this order, the last exactly once."""
+
+    async def start(self, interception: Interception) -> None:
+        """Returns once the start is durable. Raises Unavailable where it can't be made so."""
+        ...
+
+    async def record(self, interception: Interception, record: Record) -> None:
+        """Takes one record; waits while the recorder is behind."""
+        ...
+
+    async def finish(self, interception: Interception, outcome: Outcome) -> None:
+        """Takes the end."""
+        ...
+
+
+class Recall(Protocol):
+    """Hidden turns, kept and found again."""
+
+    async def find(self, keys: Sequence[RecallKey]) -> list[HiddenTurn]: ...
+
+    async def keep(self, turn: HiddenTurn) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, and the provider key they brought, if any."""
+
+    actor: Actor
+    own: Credential | None
+
+
+class Identify(Protocol):
+    """Tells who asks."""
+
+    async def __call__(self, headers: Headers) -> Identity:
+        """Raises Unauthorized or Forbidden."""
+        ...
+
+
+Emit = Callable[[Record], Awaitable[None]]
+"""Hands one record on, with back-pressure."""
+
+Send = Callable[[Head | Relay], Awaitable[None]]
+"""Sends on to the client, with back-pressure."""
+
+Check = Callable[[], Awaitable[Mapping[str, object]]]
+"""Says how a room is, for `/readyz`."""
+
+
+class EmptyToolbox:
+    """No tools at all."""
+
+    tools: Sequence[InjectedTool] = ()
+
+    async def call(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """Knows no tool, so every call fails."""
+        return [ToolResult.failure(f"there is no tool {call.name!r}") for call in calls]
+
+
+class NoRecorder:
+    """Keeps nothing."""
+
+    async def start(self, interception: Interception) -> None: ...
+
+    async def record(self, interception: Interception, record: Record) -> None: ...
+
+    async def finish(self, interception: Interception, outcome: Outcome) -> None: ...
+
+
+class NoRecall:
+    """Remembers nothing."""
+
+    async def find(self, keys: Sequence[RecallKey]) -> list[HiddenTurn]:
+        """Finds nothing."""
+        return []
+
+    async def keep(self, turn: HiddenTurn) -> None: ...
