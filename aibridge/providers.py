@@ -36,6 +36,7 @@ class Kind:
     intercepted: tuple[Intercepted, ...]
     passthrough: tuple[Passthrough, ...]
     auth_header: bytes  # where its keys go: `authorization` means Bearer
+    aliased: bool = True  # whether its first provider also serves its routes without a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ COPILOT = Kind(
     ),
     passthrough=(_passthrough("GET", "/models"),),
     auth_header=b"authorization",
+    aliased=False,
 )
 
 KINDS: Mapping[str, Kind] = {kind.type: kind for kind in (OPENAI, ANTHROPIC, COPILOT)}

@@ -1,0 +1,1 @@
+"""The room that faces the clients: routes, identity, interception, relay, passthrough, health."""

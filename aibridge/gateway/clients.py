@@ -1,0 +1,55 @@
+"""Which program calls, and in which of its conversations: told by the headers that each is known to send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aibridge.gateway.headers import first
+from aibridge.model import Headers
+
+UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    name: str
+    agents: tuple[str, ...] = ()  # how its User-Agent begins, in lower case
+    originator: str | None = None  # how its Originator header begins, in lower case
+    header: bytes | None = None  # one that nobody else sends
+    session: tuple[bytes, ...] = ()  # where its conversation's id is; the first one counts
+
+
+_KNOWN = (
+    _Known("Claude Code", ("claude",), session=(b"x-claude-code-session-id",)),
+    _Known("Codex", ("codex",), session=(b"session-id", b"session_id")),
+    _Known("Zed", ("zed/",)),
+    _Known("GitHub Copilot (VS Code)", ("githubcopilotchat/",), session=(b"x-interaction-id",)),
+    _Known("GitHub Copilot (CLI)", ("copilot/",), session=(b"x-client-session-id",)),
+    _Known("Kilo Code", ("kilo-code/",), originator="kilo-code", session=(b"x-kilocode-taskid",)),
+    _Known("Roo Code", ("roo-code/",), originator="roo-code"),
+    _Known("Coder Agents", ("coder-agents/",), session=(b"x-coder-chat-id",)),
+    _Known("Charm Crush", ("charm crush/", "charm-crush/")),
+    _Known("Cursor", header=b"x-cursor-client-version"),
+    _Known("OpenCode", ("opencode/",), session=(b"x-opencode-session", b"x-session-affinity")),
+    _Known("Mux", ("mux/", "xum/"), session=(b"x-mux-workspace-id",)),
+    _Known("Junie", ("junie:",)),
+)
+
+
+def client_of(headers: Headers) -> tuple[str, str | None]:
+    """The client's name, `Unknown` for strangers, and its session's id, if it sends one."""
+    agent = (first(headers, b"user-agent") or "").lower()
+    originator = (first(headers, b"originator") or "").lower()
+    for known in _KNOWN:
+        if _is(known, agent, originator, headers):
+            sessions = (first(headers, name) for name in known.session)
+            return known.name, next(filter(None, sessions), None)
+    return UNKNOWN, None
+
+
+def _is(known: _Known, agent: str, originator: str, headers: Headers) -> bool:
+    if known.agents and agent.startswith(known.agents):
+        return True
+    if known.originator and originator.startswith(known.originator):
+        return True
+    return known.header is not None and first(headers, known.header) is not None

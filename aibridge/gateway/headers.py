@@ -1,0 +1,64 @@
+"""Which headers go on to the provider, and which come back."""
+
+from __future__ import annotations
+
+import re
+
+from aibridge.errors import ClientError
+from aibridge.model import Headers
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+_HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"proxy-connection"}
+)
+_NOT_FORWARDED = _HOP_BY_HOP | {
+    b"host",
+    b"accept-encoding",
+    b"content-length",
+    b"forwarded",
+    b"cookie",
+    b"expect",
+    b"authorization",
+    b"x-api-key",
+}
+_PREFIXES_NOT_FORWARDED = (b"x-forwarded-", b"x-aibridge-", b"proxy-")
+_NOT_RETURNED = _HOP_BY_HOP | {b"set-cookie", b"content-length", b"content-encoding"}
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def forwardable(headers: Headers) -> Headers:
+    """The client's headers that the provider may see; its credentials are not among them."""
+    named = _named_by_connection(headers)
+    return tuple(
+        header
+        for header in headers
+        if header[0] not in _NOT_FORWARDED
+        and header[0] not in named
+        and not header[0].startswith(_PREFIXES_NOT_FORWARDED)
+    )
+
+
+def returnable(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """The provider's headers that the client may see."""
+    named = _named_by_connection(headers)
+    return [header for header in headers if header[0] not in _NOT_RETURNED and header[0] not in named]
+
+
+def first(headers: Headers, name: bytes) -> str | None:
+    """The value of a header, or None where it is absent or blank."""
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1").strip() or None
+    return None
+
+
+def refuse_control_characters(headers: Headers) -> None:
+    """Raises ClientError for a value that could forge a line of a log or of another header."""
+    for name, value in headers:
+        if _CONTROL.search(value):
+            raise ClientError(f"The header '{name.decode('latin-1')}' holds a control character.")
+
+
+def _named_by_connection(headers: Headers) -> set[bytes]:
+    return {name.strip().lower() for key, value in headers if key == b"connection" for name in value.split(b",")}

@@ -1,0 +1,166 @@
+"""One intercepted route: identify, open the exchange, recall, record the start, run the loop, relay, record the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from aibridge.dialects.base import Exchange
+from aibridge.dialects.chat_completions import ChatCompletions
+from aibridge.errors import AibridgeError, Unavailable, Unsupported, UpstreamTimeout
+from aibridge.gateway.clients import client_of
+from aibridge.gateway.credentials import choose_credential
+from aibridge.gateway.headers import first, forwardable, refuse_control_characters
+from aibridge.gateway.relay import ClientGone, Reply
+from aibridge.gateway.request import headers_of, read_body, refuse
+from aibridge.gateway.services import Limits, Services
+from aibridge.loop import Loop
+from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target
+from aibridge.ports import Toolbox
+from aibridge.providers import Intercepted, Provider
+
+logger = logging.getLogger(__name__)
+
+DIALECTS: Final[Mapping[DialectName, type[ChatCompletions]]] = {"chat_completions": ChatCompletions}
+"""The dialects that are spoken so far."""
+
+
+class Intercept:
+    """The endpoint of one provider's route, as an ASGI application."""
+
+    def __init__(
+        self, services: Services, limits: Limits, provider: Provider, route: Intercepted, total_seconds: float
+    ) -> None:
+        self._services = services
+        self._limits = limits
+        self._provider = provider
+        self._route = route
+        self._total_seconds = total_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            turn = await self._open(scope, receive)
+        except ClientGone:
+            return
+        except AibridgeError as error:
+            await refuse(send, self._route.dialect, error)
+            return
+        reply = Reply(
+            receive,
+            send,
+            extra=((b"x-aibridge-interception-id", turn.exchange.id.encode()),),
+            keepalive=turn.exchange.keepalive,
+            every=self._limits.keepalive_seconds,
+        )
+        await self._run(turn, reply)
+
+    async def _open(self, scope: Scope, receive: Receive) -> _Turn:
+        """All that may refuse the request: nothing has gone upstream, and no interception is made of a refusal."""
+        headers = headers_of(scope)
+        refuse_control_characters(headers)
+        identity = await self._services.identify(headers)
+        dialect = DIALECTS.get(self._route.dialect)
+        if dialect is None:
+            raise Unsupported(f"The {self._route.dialect} dialect is not served yet.")
+        credential = choose_credential(self._provider, identity.own)
+        body = await read_body(headers, receive, self._limits.max_request_bytes)
+        toolbox = self._services.toolboxes.offer(identity.actor, first(headers, b"x-aibridge-tools") or "")
+        exchange = dialect(body, id=str(uuid.uuid4()), tools=toolbox.tools, max_tools=self._limits.max_tools)
+        exchange.restore(await self._services.recall.find(exchange.lookups()))
+        interception = self._interception(scope, headers, identity.actor, credential, exchange)
+        await self._services.recorder.start(interception)
+        return _Turn(exchange, self._target(scope, headers, credential), toolbox, interception)
+
+    async def _run(self, turn: _Turn, reply: Reply) -> None:
+        """Runs the turn to whatever end, and records that end come what may."""
+        services, interception = self._services, turn.interception
+
+        async def emit(record: Record) -> None:
+            await services.recorder.record(interception, record)
+
+        upstream = services.upstreams.bind(turn.target)
+        loop = Loop(turn.exchange, upstream, turn.toolbox, services.recall, send=reply, emit=emit)
+        gone = False
+        try:
+            async with reply.attended():
+                await self._play(loop)
+                await reply.finish()
+        except ClientGone:
+            gone = True
+            await asyncio.shield(loop.abandon())
+        except asyncio.CancelledError:
+            await asyncio.shield(_stop(loop, reply))
+            raise
+        finally:
+            outcome = _cancelled(turn.exchange) if gone else turn.exchange.outcome
+            await asyncio.shield(services.recorder.finish(interception, outcome))
+
+    async def _play(self, loop: Loop) -> None:
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                await loop.run(self._limits.max_rounds)
+        except TimeoutError:
+            name, seconds = self._provider.name, self._total_seconds
+            await loop.fail(UpstreamTimeout(f"{name} did not finish within {seconds:g} s"))
+        except Exception:
+            logger.exception("an interception failed by a fault of ours")
+            await loop.fail(AibridgeError("aibridge failed on this request; its log says why"))
+
+    def _target(self, scope: Scope, headers: Headers, credential: Credential) -> Target:
+        return Target(
+            provider=self._provider.name,
+            method="POST",
+            path=self._route.upstream_path,
+            query=scope["query_string"],
+            headers=forwardable(headers),
+            credential=credential,
+        )
+
+    def _interception(
+        self, scope: Scope, headers: Headers, actor: Actor, credential: Credential, exchange: Exchange
+    ) -> Interception:
+        client, session = client_of(headers)
+        return Interception(
+            id=exchange.id,
+            actor=actor,
+            provider=self._provider.kind.type,
+            provider_name=self._provider.name,
+            dialect=self._route.dialect,
+            method=scope["method"],
+            route=scope["path"],
+            model=exchange.model,
+            streaming=exchange.streaming,
+            client=client,
+            started_at=self._services.now(),
+            user_agent=first(headers, b"user-agent"),
+            session_id=session,
+            correlating_tool_call_id=exchange.correlating_tool_call_id,
+            credential_kind=credential.kind,
+            credential_hint=credential.hint,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What one interception runs on."""
+
+    exchange: Exchange
+    target: Target
+    toolbox: Toolbox
+    interception: Interception
+
+
+async def _stop(loop: Loop, reply: Reply) -> None:
+    """The gateway stops in the middle of a turn: the client is told in its stream."""
+    await loop.fail(Unavailable("aibridge is stopping: ask again"))
+    await reply.finish()
+
+
+def _cancelled(exchange: Exchange) -> Outcome:
+    return Outcome("cancelled", exchange.rounds, "cancelled", "the client went away")

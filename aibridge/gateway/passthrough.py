@@ -1,0 +1,75 @@
+"""Allow-listed routes that are proxied without looking inside."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Receive, Scope, Send
+
+from aibridge.dialects.refusal import refusal, refusal_headers
+from aibridge.errors import AibridgeError, UpstreamTimeout
+from aibridge.gateway.credentials import choose_credential
+from aibridge.gateway.headers import forwardable, refuse_control_characters
+from aibridge.gateway.relay import ClientGone, Reply
+from aibridge.gateway.request import headers_of, read_body, refuse
+from aibridge.gateway.services import Limits, Services
+from aibridge.model import DialectName, Head, Relay, Target
+from aibridge.providers import Provider
+
+
+class Passthrough:
+    """The endpoint of one provider's unread routes, as an ASGI application."""
+
+    def __init__(self, services: Services, limits: Limits, provider: Provider, total_seconds: float) -> None:
+        self._services = services
+        self._limits = limits
+        self._provider = provider
+        self._total_seconds = total_seconds
+        self._dialect: DialectName = error_dialect(provider)
+
+    async def serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Proxies to `path` behind the provider's base URL."""
+        try:
+            headers = headers_of(scope)
+            refuse_control_characters(headers)
+            identity = await self._services.identify(headers)
+            credential = choose_credential(self._provider, identity.own)
+            body = await read_body(headers, receive, self._limits.max_request_bytes)
+        except ClientGone:
+            return
+        except AibridgeError as error:
+            await refuse(send, self._dialect, error, body=scope["method"] != "HEAD")
+            return
+        target = Target(
+            self._provider.name, scope["method"], path, scope["query_string"], forwardable(headers), credential
+        )
+        await self._relay(target, body, Reply(receive, send))
+
+    async def _relay(self, target: Target, body: bytes, reply: Reply) -> None:
+        try:
+            async with reply.attended(), asyncio.timeout(self._total_seconds):
+                async with self._services.upstreams.bind(target).open(body) as response:
+                    await reply.stream(Head(response.status, response.headers))
+                    async for data in response:
+                        await reply(Relay(data))
+                await reply.finish()
+        except ClientGone:
+            return
+        except TimeoutError:
+            await self._fail(
+                reply, UpstreamTimeout(f"{target.provider} did not finish within {self._total_seconds:g} s")
+            )
+        except AibridgeError as error:
+            await self._fail(reply, error)
+
+    async def _fail(self, reply: Reply, error: AibridgeError) -> None:
+        """Before the response has begun the client is told; afterwards a cut body is all that can tell it."""
+        if reply.begun:
+            raise error
+        await reply(Head(error.status, refusal_headers(error)))
+        await reply(Relay(refusal(self._dialect, error)))
+
+
+def error_dialect(provider: Provider) -> DialectName:
+    """In whose form a provider's clients read errors."""
+    return "messages" if provider.kind.type == "anthropic" else "chat_completions"

@@ -1,0 +1,120 @@
+"""The way back to the client: bytes out with back-pressure, keepalives, and an eye on whether it is still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.types import Receive, Send
+
+from aibridge.errors import AibridgeError
+from aibridge.gateway.headers import returnable
+from aibridge.model import Head, Headers, Relay
+
+_EVENT_STREAM = b"text/event-stream"
+
+
+class ClientGone(AibridgeError):
+    """The client went away before its answer was complete."""
+
+    fault = "client"
+    status = 499
+    type = "cancelled"
+
+
+class Reply:
+    """One HTTP response. Call it with the Head, then with what follows; a body that is no stream comes in one piece."""
+
+    def __init__(self, receive: Receive, send: Send, *, extra: Headers = (), keepalive: bytes = b"", every: float = 15):
+        self._receive = receive
+        self._send = send
+        self._extra = extra
+        self._keepalive = keepalive
+        self._every = every  # seconds of silence
+        self._loop = asyncio.get_running_loop()
+        self._head: Head | None = None  # not sent yet
+        self._streaming = False
+        self._complete = False
+        self._last_sent = self._loop.time()
+        self._gone = False
+
+    async def __call__(self, output: Head | Relay) -> None:
+        """Sends, and waits while the client reads slower than we write."""
+        if isinstance(output, Relay):
+            await self._send_body(output.data)
+        elif _is_stream(output):
+            await self.stream(output)
+        else:
+            self._head = output
+
+    async def stream(self, head: Head) -> None:
+        """Starts a body of unknown length, whatever its type."""
+        self._streaming = True
+        await self._send_head(head, ())
+
+    @property
+    def begun(self) -> bool:
+        """Whether the client has seen the start of the response."""
+        return self._streaming or self._complete
+
+    async def finish(self) -> None:
+        """Ends the response."""
+        if self._head is not None:
+            await self._send_body(b"")
+        elif self._streaming:
+            self._streaming = False
+            await self._send_body(b"")
+
+    @asynccontextmanager
+    async def attended(self) -> AsyncIterator[None]:
+        """Runs its block while the client is there: raises ClientGone in it as soon as the client is not."""
+        task = asyncio.current_task()
+        assert task is not None
+        attendant = asyncio.create_task(self._attend(task))
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._gone:
+                raise ClientGone("the client went away") from None
+            raise
+        finally:
+            attendant.cancel()
+            with suppress(asyncio.CancelledError):
+                await attendant
+            if self._gone:
+                task.uncancel()
+
+    async def _attend(self, task: asyncio.Task[object]) -> None:
+        """Waits for the disconnect, and breaks each silence on the way."""
+        looked = self._loop.time()
+        while True:
+            try:
+                async with asyncio.timeout_at(max(looked, self._last_sent) + self._every):
+                    message = await self._receive()
+            except TimeoutError:
+                looked = self._loop.time()
+                if self._streaming and looked >= self._last_sent + self._every:
+                    await self._send_body(self._keepalive)
+            else:
+                if message["type"] == "http.disconnect":
+                    break
+        if not self._complete:  # the server says so after every response too
+            self._gone = True
+            task.cancel()
+
+    async def _send_head(self, head: Head, more: Headers) -> None:
+        headers = [*returnable(head.headers), *more, *self._extra]
+        await self._send({"type": "http.response.start", "status": head.status, "headers": headers})
+
+    async def _send_body(self, data: bytes) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send_head(head, ((b"content-length", b"%d" % len(data)),))
+        self._last_sent = self._loop.time()
+        self._complete = not self._streaming
+        await self._send({"type": "http.response.body", "body": data, "more_body": self._streaming})
+
+
+def _is_stream(head: Head) -> bool:
+    return any(name == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in head.headers)

@@ -1,0 +1,98 @@
+"""Which endpoint a path means. Paths are matched as they came, undecoded, so that no encoding hides another path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aibridge.errors import ClientError, NotFound
+from aibridge.gateway.intercept import Intercept
+from aibridge.gateway.passthrough import Passthrough, error_dialect
+from aibridge.gateway.request import refuse
+from aibridge.gateway.services import Limits, Services
+from aibridge.model import DialectName
+from aibridge.providers import Passthrough as Allowed
+from aibridge.providers import Provider
+
+_PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~:@!$&'()*+,=-]+)+/?")
+
+
+class Gateway:
+    """The outermost ASGI application: intercepted routes, passed-through routes, pages of our own, and else 404."""
+
+    def __init__(
+        self,
+        services: Services,
+        limits: Limits,
+        providers: Sequence[tuple[Provider, float]],
+        pages: Mapping[str, ASGIApp],
+    ) -> None:
+        """`providers`: each with the seconds that one of its requests may take. The first of a type has aliases."""
+        self._pages = pages
+        self._intercepts: dict[str, Intercept] = {}
+        self._passthroughs: dict[str, tuple[Provider, Passthrough]] = {}
+        self._aliased: dict[str, tuple[Provider, Passthrough]] = {}  # by type
+        for provider, seconds in providers:
+            served = (provider, Passthrough(services, limits, provider, seconds))
+            self._passthroughs[provider.name] = served
+            first = provider.kind.aliased and self._aliased.setdefault(provider.kind.type, served) is served
+            for route in provider.kind.intercepted:
+                endpoint = Intercept(services, limits, provider, route, seconds)
+                self._intercepts[f"/{provider.name}{route.path}"] = endpoint
+                if first:
+                    self._intercepts[route.path] = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            raise ValueError(f"this server serves HTTP alone, not {scope['type']}")
+        path = scope["raw_path"].decode("latin-1")
+        intercept = self._intercepts.get(path)
+        if intercept is not None and scope["method"] == "POST":
+            await intercept(scope, receive, send)
+        elif path in self._pages:
+            await self._pages[path](scope, receive, send)
+        else:
+            await self._other(path, scope, receive, send)
+
+    async def _other(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        found = self._find(path, method) if _PLAIN.fullmatch(path) else None
+        if found is not None:
+            passthrough, upstream_path = found
+            await passthrough.serve(upstream_path, scope, receive, send)
+            return
+        error: ClientError = NotFound(f"There is no route {method} {path}.", code="not_found")
+        if not _PLAIN.fullmatch(path) and path != "/":
+            error = ClientError("The path holds an encoded or empty segment, which no route of this gateway has.")
+        await refuse(send, self._dialect(path), error, body=method != "HEAD")
+
+    def _find(self, path: str, method: str) -> tuple[Passthrough, str] | None:
+        """The passthrough that a path means, and the path behind the provider's base URL."""
+        name, rest = _split(path)
+        if name in self._passthroughs:
+            candidates: Iterable[tuple[Provider, Passthrough]] = [self._passthroughs[name]]
+        else:
+            candidates, rest = self._aliased.values(), path
+        for provider, passthrough in candidates:
+            for allowed in provider.kind.passthrough:
+                if method in allowed.methods and allowed.pattern.fullmatch(rest):
+                    return passthrough, _upstream_path(rest, allowed)
+        return None
+
+    def _dialect(self, path: str) -> DialectName:
+        name, _ = _split(path)
+        if name in self._passthroughs:
+            return error_dialect(self._passthroughs[name][0])
+        return "messages" if path.startswith("/v1/messages") else "chat_completions"
+
+
+def _split(path: str) -> tuple[str, str]:
+    name, _, rest = path[1:].partition("/")
+    return name, f"/{rest}"
+
+
+def _upstream_path(path: str, allowed: Allowed) -> str:
+    return path.removeprefix(allowed.strip)

@@ -1,0 +1,31 @@
+"""What the gateway is given: the other rooms, behind their ports, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aibridge.ports import Identify, Recall, Recorder, Toolboxes, Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one interception may take."""
+
+    max_request_bytes: int
+    keepalive_seconds: float
+    max_rounds: int
+    max_tools: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the gateway asks of the other rooms."""
+
+    identify: Identify
+    upstreams: Upstreams
+    toolboxes: Toolboxes
+    recorder: Recorder
+    recall: Recall
+    now: Callable[[], datetime]
