@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 from starlette.types import Receive, Send
 
@@ -69,8 +70,7 @@ class Reply:
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[None]:
         """Runs its block while the client is there: raises ClientGone in it as soon as the client is not."""
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast(asyncio.Task[object], asyncio.current_task())
         attendant = asyncio.create_task(self._attend(task))
         try:
             yield
