@@ -1,0 +1,127 @@
+"""The metrics, declared: their names, labels and buckets, and what `/metrics` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar, final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics import MetricWrapperBase
+
+from aibridge.telemetry.bounded import Bounded
+
+_PREFIX: Final = "aibridge_"
+_TURNS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+_FIRST_TOKENS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120, 300)
+_OVERHEADS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+
+M = TypeVar("M", bound=MetricWrapperBase)
+
+
+class Children(dict[tuple[str, ...], M]):
+    """The children of one metric by their labels, each made once: the library's own look-up formats and locks."""
+
+    def __init__(self, metric: M) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> M:
+        child = self[labels] = self._metric.labels(*labels)
+        return child
+
+
+@final
+class Metrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        # A second series for each that nobody asked for. The library has no types there.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self.labels: dict[str, tuple[str, ...]] = {}
+        """Every metric of ours by its whole name, with the names of its labels."""
+        self.models = Bounded(limit=200)
+        self.client_tools = Bounded(limit=200)
+        self.injected_tools = Bounded(limit=1000)
+        self.token_types = Bounded(limit=50)
+        self.clients = Bounded(limit=50)
+        self._declare_interceptions()
+        self._declare_contents()
+        self._declare_breaker()
+        self._declare_recorder()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _declare_interceptions(self) -> None:
+        self.interceptions = self._counter(
+            "interceptions_total", "Interceptions that ended", "provider model status route method client"
+        )
+        self.inflight = self._gauge("interceptions_inflight", "Interceptions under way", "provider model route")
+        self.duration = self._histogram(
+            "interceptions_duration_seconds", "From the request to the end of its response", "provider model", _TURNS
+        )
+        self.first_token = self._histogram(
+            "time_to_first_token_seconds", "From the request to a stream's first bytes", "provider model", _FIRST_TOKENS
+        )
+        self.overhead = self._histogram(
+            "overhead_seconds", "An interception's time that was the gateway's own", "route", _OVERHEADS
+        )
+        self.passthrough = self._counter("passthrough_total", "Requests passed through unread", "provider route method")
+
+    def _declare_contents(self) -> None:
+        self.prompts = self._counter("prompts_total", "Prompts of people", "provider model client")
+        self.tokens = self._counter("tokens_total", "Tokens by type", "provider model type client")
+        self.injected = self._counter(
+            "injected_tool_invocations_total", "Calls of injected tools", "provider model server name outcome"
+        )
+        self.selected = self._counter(
+            "non_injected_tool_selections_total", "Calls of client and provider tools", "provider model name"
+        )
+
+    def _declare_breaker(self) -> None:
+        labels = "provider endpoint model"
+        self.breaker_state = self._gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open", labels)
+        self.breaker_trips = self._counter("circuit_breaker_trips_total", "Times a breaker opened", labels)
+        self.breaker_rejects = self._counter(
+            "circuit_breaker_rejects_total", "Requests that an open breaker refused", labels
+        )
+
+    def _declare_recorder(self) -> None:
+        self._queue_depth = self._plain("recorder_queue_depth", "Records that wait to be written")
+        self._spooled = self._plain("recorder_spooled_records", "Records in the spool, not yet in the database")
+
+    def observe_recorder(self, queue_depth: Callable[[], float], spooled_records: Callable[[], float]) -> None:
+        """Takes what tells the recorder's state; both are asked at each scrape, so they must be quick."""
+        self._queue_depth.set_function(queue_depth)
+        self._spooled.set_function(spooled_records)
+
+    def render(self) -> tuple[bytes, str]:
+        """What `/metrics` answers: the body and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _name(self, name: str, labels: str = "") -> str:
+        self.labels[_PREFIX + name] = tuple(labels.split())
+        return _PREFIX + name
+
+    def _counter(self, name: str, meaning: str, labels: str) -> Children[Counter]:
+        return Children(Counter(self._name(name, labels), meaning, labels.split(), registry=self.registry))
+
+    def _gauge(self, name: str, meaning: str, labels: str) -> Children[Gauge]:
+        return Children(Gauge(self._name(name, labels), meaning, labels.split(), registry=self.registry))
+
+    def _plain(self, name: str, meaning: str) -> Gauge:
+        return Gauge(self._name(name), meaning, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, labels: str, buckets: tuple[float, ...]) -> Children[Histogram]:
+        metric = Histogram(self._name(name, labels), meaning, labels.split(), registry=self.registry, buckets=buckets)
+        return Children(metric)

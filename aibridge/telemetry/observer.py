@@ -1,0 +1,80 @@
+"""The whole room in one piece: what the composition root wraps the ports with, and what the gateway reports to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import final
+
+from aibridge.model import Headers
+from aibridge.ports import Recorder, Send, Toolboxes, Upstreams
+from aibridge.telemetry.fan import fan_out
+from aibridge.telemetry.metered import MetricsRecorder
+from aibridge.telemetry.metrics import Metrics
+from aibridge.telemetry.timed import TimedToolboxes, TimedUpstreams
+from aibridge.telemetry.tracing import Steps, Tracing
+from aibridge.telemetry.watch import Watch, watching
+
+
+class Sight:
+    """What is seen of one interception."""
+
+    __slots__ = ("_steps", "_watch")
+
+    def __init__(self, watch: Watch, steps: Steps) -> None:
+        self._watch = watch
+        self._steps = steps
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """A step of the gateway's: `CreateInterceptor` or `ProcessRequest`."""
+        return self._steps.step(name)
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Surrounds what is no time of the gateway's own, such as reading a body that comes slowly."""
+        return self._watch.waiting()
+
+    def sending(self, send: Send) -> Send:
+        """The same way to the client, watched: when the first bytes went out, how long a slow client was waited for."""
+        return self._watch.sending(send)
+
+
+@final
+class Telemetry:
+    """Watches requests through the ports that it wraps. It changes nothing that it sees."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
+        self.metrics = metrics
+        self._tracing = tracing
+
+    @contextmanager
+    def intercept(self, interception_id: str, path: str, headers: Headers) -> Iterator[Sight]:
+        """Watches one interception: entered when its request is there, left when its response has ended."""
+        with (
+            watching(Watch(interception_id)) as watch,
+            self._tracing.intercept(interception_id, path, headers) as steps,
+        ):
+            watch.facts.update(steps.facts)
+            yield Sight(watch, steps)
+
+    def passthrough(
+        self, provider: str, route: str, method: str, path: str, headers: Headers
+    ) -> AbstractContextManager[None]:
+        """Watches one request that is passed through. `route` is its bounded name, `path` what was asked for."""
+        self.metrics.passthrough[provider, route, method].inc()
+        return self._tracing.passthrough(provider, path, headers)
+
+    def upstreams(self, inner: Upstreams) -> Upstreams:
+        """The same providers, watched."""
+        return self._tracing.upstreams(TimedUpstreams(inner))
+
+    def toolboxes(self, inner: Toolboxes) -> Toolboxes:
+        """The same toolboxes, watched."""
+        return TimedToolboxes(self._tracing.toolboxes(inner))
+
+    def recorder(self, inner: Recorder) -> Recorder:
+        """The same recorder, and beside it the metrics that come of what is recorded."""
+        return fan_out(self._tracing.recorder(inner), MetricsRecorder(self.metrics))
+
+    async def close(self) -> None:
+        """Sends the last spans."""
+        await self._tracing.close()

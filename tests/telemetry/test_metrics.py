@@ -1,0 +1,55 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from aibridge.telemetry.metrics import Children, Metrics
+
+PUBLIC = {
+    "aibridge_interceptions_total": ("provider", "model", "status", "route", "method", "client"),
+    "aibridge_interceptions_inflight": ("provider", "model", "route"),
+    "aibridge_interceptions_duration_seconds": ("provider", "model"),
+    "aibridge_time_to_first_token_seconds": ("provider", "model"),
+    "aibridge_overhead_seconds": ("route",),
+    "aibridge_passthrough_total": ("provider", "route", "method"),
+    "aibridge_prompts_total": ("provider", "model", "client"),
+    "aibridge_tokens_total": ("provider", "model", "type", "client"),
+    "aibridge_injected_tool_invocations_total": ("provider", "model", "server", "name", "outcome"),
+    "aibridge_non_injected_tool_selections_total": ("provider", "model", "name"),
+    "aibridge_circuit_breaker_state": ("provider", "endpoint", "model"),
+    "aibridge_circuit_breaker_trips_total": ("provider", "endpoint", "model"),
+    "aibridge_circuit_breaker_rejects_total": ("provider", "endpoint", "model"),
+    "aibridge_recorder_queue_depth": (),
+    "aibridge_recorder_spooled_records": (),
+}
+
+
+def test_names_and_labels_are_those_that_users_hold_on_to() -> None:
+    assert Metrics().labels == PUBLIC
+
+
+def test_what_is_rendered_parses_and_names_every_metric() -> None:
+    body, content_type = Metrics().render()
+    assert content_type.startswith("text/plain; version=0.0.4")
+    families = {family.name for family in text_string_to_metric_families(body.decode())}
+    assert {name.removesuffix("_total") for name in PUBLIC} <= families
+    assert "process_resident_memory_bytes" in families
+    assert not [name for name in families if name.endswith("_created")]
+
+
+def test_the_breakers_metrics_have_no_samples_until_there_is_a_breaker() -> None:
+    body, _ = Metrics().render()
+    assert not [line for line in body.splitlines() if line.startswith(b"aibridge_circuit_breaker")]
+
+
+def test_the_recorder_is_asked_at_each_scrape() -> None:
+    depths = iter([3.0, 1.0])
+    metrics = Metrics()
+    metrics.observe_recorder(lambda: next(depths), lambda: 7)
+    assert b"aibridge_recorder_queue_depth 3.0\n" in metrics.render()[0]
+    body, _ = metrics.render()
+    assert b"aibridge_recorder_queue_depth 1.0\n" in body
+    assert b"aibridge_recorder_spooled_records 7.0\n" in body
+
+
+def test_children_are_made_once() -> None:
+    prompts = Metrics().prompts
+    assert isinstance(prompts, Children)
+    assert prompts["a", "b", "c"] is prompts["a", "b", "c"]
