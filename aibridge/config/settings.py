@@ -1,0 +1,325 @@
+"""Every setting: its name, type, default, bounds and meaning. `docs/settings.md` shows the same, held by a test."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from aibridge.config.faults import ConfigError
+from aibridge.config.rules import (
+    ApiKeys,
+    BaseUrl,
+    Count,
+    CountOrZero,
+    DatabaseUrl,
+    Days,
+    EmptyIsNone,
+    Host,
+    HttpHeaders,
+    HttpUrl,
+    Port,
+    ProviderName,
+    ProxyUrl,
+    Regex,
+    Seconds,
+    SecondsOrZero,
+    ServerName,
+    ToolPrefix,
+    Transport,
+    TransportName,
+)
+from aibridge.model import ProviderType
+
+
+class Section(BaseModel):
+    """A group of settings. A section that is left empty has its defaults."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, validate_default=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class Server(Section):
+    """Where the gateway listens, and its limits."""
+
+    host: Host = Field(
+        default="127.0.0.1", description="Address to listen on. Beyond loopback only with authentication."
+    )
+    port: Port = Field(default=8080, description="Port to listen on; 0 takes a free one.")
+    keepalive_seconds: Seconds = Field(
+        default=15, description="A silent stream gets a keepalive after so many seconds."
+    )
+    max_request_bytes: Count = Field(default=33554432, description="Larger request bodies are refused with 413.")
+    shutdown_grace_seconds: SecondsOrZero = Field(
+        default=30,
+        description="How long open requests may go on after a signal to stop; then they are ended in their stream.",
+    )
+
+
+class Auth(Section):
+    """Who may use the gateway."""
+
+    mode: Literal["none", "keys", "header"] = Field(
+        default="none",
+        description="`none`: everyone on this machine (loopback only); `keys` and `header` are not served yet.",
+    )
+
+
+class Timeouts(Section):
+    """How long a provider may take, in seconds."""
+
+    connect: Seconds = Field(default=5, description="Seconds until a connection stands.")
+    first_byte: Seconds = Field(
+        default=300, description="Seconds until the answer begins; reasoning models can take minutes."
+    )
+    idle: Seconds = Field(default=300, description="Seconds of silence within an answer.")
+    total: Seconds = Field(default=3600, description="Seconds for a whole interception, tools and all rounds included.")
+
+
+class Retries(Section):
+    """What happens when a provider fails before it has answered anything."""
+
+    max: CountOrZero = Field(default=2, description="How often a failed upstream request is tried again.")
+
+
+class CircuitBreaker(Section):
+    """When a failing provider is left alone for a while."""
+
+    failure_threshold: Count = Field(default=5, description="So many failures within the interval open the breaker.")
+    interval: Seconds = Field(default=10, description="Seconds over which failures are counted.")
+    open: Seconds = Field(default=30, description="Seconds for which an open breaker refuses requests.")
+    half_open_requests: Count = Field(default=3, description="So many trial requests must succeed before it closes.")
+
+
+class Provider(Section):
+    """A configured account."""
+
+    type: ProviderType = Field(description="Type of the provider: `openai`, `anthropic` or `copilot`.")
+    base_url: Annotated[BaseUrl | None, EmptyIsNone] = Field(
+        default=None, description="Where the provider is; paths are appended. `null`: the type's public address."
+    )
+    api_keys: ApiKeys = Field(
+        default=(),
+        repr=False,
+        description="Our keys, in order of preference. Unset variables and empty entries are dropped.",
+    )
+    byok: Literal["fallback", "prefer", "never"] = Field(
+        default="fallback",
+        description="When the caller's own key goes upstream: `fallback` (where api_keys is empty), `prefer`, `never`.",
+    )
+    extra_headers: HttpHeaders = Field(
+        default_factory=dict, repr=False, description="Headers added to every upstream request."
+    )
+    send_actor_headers: bool = Field(default=False, description="Whether the provider is told the actor's name.")
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long the provider may take.")
+    retries: Retries = Field(default_factory=Retries, description="When a failed upstream request is tried again.")
+    circuit_breaker: CircuitBreaker | None = Field(
+        default_factory=CircuitBreaker, description="When a failing provider is left alone; `null`: never."
+    )
+    dump_dir: Annotated[Path | None, EmptyIsNone] = Field(
+        default=None, description="Directory for dumps of upstream requests and responses, for debugging. `null`: none."
+    )
+    proxy: Annotated[ProxyUrl | None, EmptyIsNone] = Field(
+        default=None,
+        repr=False,
+        description="HTTP proxy on the way to the provider, such as `http://user:pass@proxy:3128`.",
+    )
+    ca_file: Annotated[Path | None, EmptyIsNone] = Field(
+        default=None, description="Certificates (PEM) to trust instead of the system's."
+    )
+
+
+def _guessed(fields: dict[str, Any]) -> Transport:
+    if fields.get("command"):
+        return "stdio"
+    path = (fields.get("url") or "").partition("?")[0]
+    return "sse" if path.rstrip("/").endswith("/sse") else "streamable-http"
+
+
+class McpServer(Section):
+    """A server whose tools are injected, in the shape of an IDE's mcp.json."""
+
+    command: Annotated[str | None, EmptyIsNone] = Field(default=None, description="Program of a local server (stdio).")
+    args: tuple[str, ...] = Field(default=(), repr=False, description="The program's arguments.")
+    env: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="Environment variables of the program, beyond a safe few."
+    )
+    url: Annotated[HttpUrl | None, EmptyIsNone] = Field(
+        default=None, repr=False, description="Address of a remote server."
+    )
+    headers: HttpHeaders = Field(
+        default_factory=dict, repr=False, description="Headers of every request to a remote server."
+    )
+    transport: TransportName = Field(
+        default_factory=_guessed,
+        description="`stdio`, `streamable-http` (also written `http`) or `sse`; may be called `type`.",
+    )
+    allow: Annotated[Regex | None, EmptyIsNone] = Field(
+        default=None,
+        description="Regular expression, searched in raw tool names: only these are injected. `null`: all.",
+    )
+    deny: Annotated[Regex | None, EmptyIsNone] = Field(
+        default=None,
+        description="Regular expression, searched in raw tool names: these are not injected, even if allowed.",
+    )
+    timeout: Seconds = Field(default=60, description="Seconds that a tool call may take.")
+    actors: tuple[str, ...] | None = Field(
+        default=None, description="Names of the actors who may use the server. `null`: everyone."
+    )
+    disabled: bool = Field(default=False, description="Whether the server is left out.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _type_is_transport(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "type" not in value:
+            return value
+        if "transport" in value:
+            raise ValueError("type and transport mean the same: write only one of them")
+        return {"transport" if key == "type" else key: member for key, member in value.items()}
+
+    @model_validator(mode="after")
+    def _one_way_to_reach_it(self) -> McpServer:
+        if (self.command is None) == (self.url is None):
+            given = "neither is here" if self.command is None else "both are here"
+            raise ValueError(f"must have a command (a local program) or a url (a remote server); {given}")
+        if (self.transport == "stdio") != (self.command is not None):
+            has = "a command" if self.command else "a url"
+            raise ValueError(f"has {has}, which does not go with the transport {self.transport}")
+        for name in ("args", "env") if self.url else ("headers",):
+            if getattr(self, name):
+                raise ValueError(f"{name} has no use beside {'a url' if self.url else 'a command'}")
+        return self
+
+
+class Tools(Section):
+    """How tools are injected."""
+
+    prefix: ToolPrefix = Field(default="bmcp", description="First part of every injected tool's name.")
+    max_rounds: Count = Field(
+        default=24, description="Rounds of one turn at most; the model must answer in the last one."
+    )
+    parallel: Count = Field(default=8, description="Calls that run at the same time for one interception.")
+    max_result_chars: Count = Field(
+        default=200000, description="Characters of a tool's result that the model is given."
+    )
+    max_tools: Count = Field(default=128, description="Tools in one request, the client's counted first.")
+
+
+class Recorder(Section):
+    """Where records go."""
+
+    url: DatabaseUrl = Field(
+        default="sqlite:///aibridge.db", repr=False, description="The database: `sqlite:///FILE` or `postgresql://…`."
+    )
+    retention_days: Annotated[Days | None, EmptyIsNone] = Field(
+        default=None, description="Records older than so many days are deleted. `null`: kept for ever."
+    )
+    prompts: Literal["full", "none"] = Field(default="full", description="Whether prompts are recorded.")
+    spool_dir: Annotated[Path | None, EmptyIsNone] = Field(
+        default=None, description="Directory that holds records while the database is away. `null`: none."
+    )
+    spool_max_bytes: Count = Field(default=1073741824, description="Size of the spool at most.")
+    when_full: Literal["refuse", "drop_and_count"] = Field(
+        default="refuse",
+        description="What happens when nothing more can be recorded: `refuse` requests or `drop_and_count`.",
+    )
+
+
+class Recall(Section):
+    """How hidden turns are remembered between requests."""
+
+    enabled: bool = Field(default=True, description="Whether hidden turns are kept and put back into the conversation.")
+    ttl_days: Days = Field(default=30, description="Days that a hidden turn is kept.")
+    max_bytes_per_turn: Count = Field(default=4194304, description="Larger hidden turns are not kept.")
+
+
+class Telemetry(Section):
+    """What the gateway tells about itself."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least level logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`console` for people, `json` for machines; `auto`: console on a terminal."
+    )
+    otlp_endpoint: Annotated[HttpUrl | None, EmptyIsNone] = Field(
+        default=None, description="Where traces are sent (OTLP over HTTP). `null`: nowhere."
+    )
+    capture_content: bool = Field(default=False, description="Whether traces may hold what people and tools say.")
+
+
+def _default_providers() -> dict[str, Provider]:
+    return {"openai": Provider(type="openai"), "anthropic": Provider(type="anthropic")}
+
+
+class Settings(Section):
+    """All settings of a gateway."""
+
+    server: Server = Field(default_factory=Server, description="Where the gateway listens, and its limits.")
+    auth: Auth = Field(default_factory=Auth, description="Who may use the gateway.")
+    providers: dict[ProviderName, Provider] = Field(
+        default_factory=_default_providers,
+        description="Accounts by name; the name is the first part of the route.",
+    )
+    mcp_servers: dict[ServerName, McpServer] = Field(
+        default_factory=dict, description="Servers whose tools are injected, by name. May be called `mcpServers`."
+    )
+    tools: Tools = Field(default_factory=Tools, description="How tools are injected.")
+    recorder: Recorder = Field(default_factory=Recorder, description="Where records go.")
+    recall: Recall = Field(default_factory=Recall, description="How hidden turns are remembered between requests.")
+    telemetry: Telemetry = Field(default_factory=Telemetry, description="What the gateway tells about itself.")
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _type_from_name(cls, providers: Any) -> Any:
+        if not isinstance(providers, dict):
+            return providers
+        return {name: _typed(name, provider) for name, provider in providers.items()}
+
+    @field_validator("mcp_servers", mode="before")
+    @classmethod
+    def _none_is_empty(cls, servers: Any) -> Any:
+        return {} if servers is None else servers
+
+    def listening(self, host: str | None = None, port: int | None = None) -> Settings:
+        """These settings with another address, where one is given."""
+        given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+        return self.model_copy(update={"server": self.server.model_copy(update=given)})
+
+    def check_served(self) -> None:
+        """Raises ConfigError for what settings may say already and this version does not serve, or not there."""
+        if self.auth.mode != "none":
+            raise ConfigError(f"auth.mode: {self.auth.mode} is not served yet; use none, on 127.0.0.1")
+        self.check_listen(self.server.host)
+
+    def check_listen(self, host: str) -> None:
+        """Raises ConfigError if callers from other machines could reach `host` and nothing asks who they are."""
+        if self.auth.mode == "none" and not _is_loopback(host):
+            raise ConfigError(
+                f"server.host: {host} can be reached from other machines, and auth.mode none asks nobody for a key; "
+                "listen on 127.0.0.1"
+            )
+
+
+def _typed(name: object, provider: Any) -> Any:
+    provider = {} if provider is None else provider
+    if isinstance(provider, dict) and provider.get("type") is None and name in get_args(ProviderType):
+        return {**provider, "type": name}
+    return provider
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
