@@ -1,0 +1,62 @@
+"""What went wrong with a server, in one line that is safe to show: to the model, in records, in logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import httpx2
+from mcp import MCPError
+
+MAX_CHARS = 500
+
+
+class ServerDown(Exception):
+    """The server isn't connected and could not be now."""
+
+
+def one_line(text: str, limit: int = MAX_CHARS) -> str:
+    """The text without line breaks and control characters, cut to `limit` characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def explain(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """Why something failed, in words, with every secret replaced by `***`."""
+    text = _words(_root(error))
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return one_line(text)
+
+
+def _root(error: BaseException) -> BaseException:
+    """What a group of errors comes from: a server that went down where one did, else the first."""
+    leaves = list(_leaves(error))
+    return next((leaf for leaf in leaves if isinstance(leaf, ServerDown)), leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _words(error: BaseException) -> str:
+    match error:
+        case MCPError() | ServerDown():
+            return str(error) or type(error).__name__
+        case httpx2.HTTPStatusError():
+            return answered(error.response)  # its own text has the URL in it
+        case FileNotFoundError():
+            return f"the command {error.filename!r} was not found"
+        case TimeoutError():
+            return "it took too long"
+        case _:
+            first, *_ = str(error).splitlines() or [""]  # what follows may quote all that the server sent
+            return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def answered(response: httpx2.Response) -> str:
+    """What an unwanted HTTP status is called."""
+    return f"the server answered {response.status_code} {response.reason_phrase}".rstrip()

@@ -1,0 +1,175 @@
+"""All MCP servers together: what they offer to one interception, and the calls it makes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Self
+
+from aibridge.model import Actor, InjectedTool, ToolCall, ToolResult
+from aibridge.ports import EmptyToolbox, Toolbox
+from aibridge.tools.naming import injected_names
+from aibridge.tools.session import ServerSession, State
+from aibridge.tools.settings import ServerSettings, ToolSettings
+from aibridge.tools.timing import Timing
+
+logger = logging.getLogger(__name__)
+
+Now = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """How one server is, for people and for `/readyz`."""
+
+    server: str
+    state: State
+    reason: str | None  # of a failure
+    tools: int
+
+
+class ToolServers:
+    """The configured MCP servers, kept connected between `start()` and `aclose()`. Implements ports.Toolboxes.
+
+    A server that is down stops neither the start nor a request: its tools are offered once it is up.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[ServerSettings],
+        settings: ToolSettings | None = None,
+        *,
+        now: Now = _now,
+        timing: Timing | None = None,
+    ) -> None:
+        self._settings = settings or ToolSettings()
+        self._now = now
+        self._sessions: dict[str, ServerSession] = {}
+        for server in servers:
+            if server.name in self._sessions:
+                raise ValueError(f"mcp_servers: {server.name!r} is configured twice")
+            self._sessions[server.name] = ServerSession(
+                server, max_result_chars=self._settings.max_result_chars, timing=timing, on_change=self._changed
+            )
+        self._offers: dict[frozenset[str], tuple[InjectedTool, ...]] = {}  # by the servers they are from
+
+    async def start(self) -> None:
+        """Begins to connect to all servers, and returns; `settled()` waits for them."""
+        for session in self._sessions.values():
+            session.start()
+
+    async def aclose(self) -> None:
+        """Ends all connections and processes, within a bounded time."""
+        await asyncio.gather(*(session.aclose() for session in self._sessions.values()))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def settled(self, timeout: float | None = None) -> bool:
+        """Waits, `timeout` seconds at most, until every server is connected or has failed; says whether that is so."""
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(*(session.settled() for session in self._sessions.values()))
+        except TimeoutError:
+            return False
+        return True
+
+    def states(self) -> list[ServerState]:
+        """How each server is, in the order of the configuration."""
+        return [
+            ServerState(name, session.state, session.reason, len(session.tools))
+            for name, session in self._sessions.items()
+        ]
+
+    def offer(self, actor: Actor, wanted: str) -> Toolbox:
+        """A toolbox for one interception: the tools known now, of the servers that the actor may use.
+
+        `wanted` has comma-separated patterns (`time_*`), matched against `<server>_<tool>`, the injected name and the
+        raw one, case and all; "" wants everything, `off` nothing.
+        """
+        patterns = [pattern.strip() for pattern in wanted.split(",") if pattern.strip()]
+        if patterns == ["off"]:
+            return EmptyToolbox()
+        tools = self._tools(actor)
+        if patterns:
+            tools = tuple(tool for tool in tools if _matches(tool, patterns))
+        if not tools:
+            return EmptyToolbox()
+        return McpToolbox(tools, self._sessions, parallel=self._settings.parallel, now=self._now)
+
+    def _tools(self, actor: Actor) -> tuple[InjectedTool, ...]:
+        """All tools for an actor by name, worked out once for as long as nothing changes."""
+        servers = frozenset(name for name, session in self._sessions.items() if session.settings.serves(actor.name))
+        if servers not in self._offers:
+            self._offers[servers] = self._injected(servers)
+        return self._offers[servers]
+
+    def _injected(self, servers: frozenset[str]) -> tuple[InjectedTool, ...]:
+        # Names are worked out over all servers, so that a tool is called the same whoever it is offered to.
+        known = {name: [tool.name for tool in session.tools] for name, session in self._sessions.items()}
+        names = injected_names(self._settings.prefix, self._sessions, known)
+        tools = [
+            InjectedTool(
+                name=names[server, tool.name],
+                raw_name=tool.name,
+                server=server,
+                server_url=self._sessions[server].settings.public_address,
+                description=tool.description,
+                schema=tool.schema,
+            )
+            for server in servers
+            for tool in self._sessions[server].tools
+        ]
+        return tuple(sorted(tools, key=lambda tool: tool.name))
+
+    def _changed(self) -> None:
+        self._offers.clear()
+
+
+def _matches(tool: InjectedTool, patterns: Iterable[str]) -> bool:
+    names = (f"{tool.server}_{tool.raw_name}", tool.name, tool.raw_name)
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+class McpToolbox:
+    """The tools offered to one interception. Implements ports.Toolbox."""
+
+    def __init__(
+        self, tools: Sequence[InjectedTool], sessions: Mapping[str, ServerSession], *, parallel: int, now: Now
+    ) -> None:
+        self.tools = tools
+        self._sessions = sessions
+        self._turns = asyncio.Semaphore(parallel)
+        self._now = now
+
+    async def call(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """Runs all calls together, `parallel` at a time. Nothing of the request but the arguments goes to a server."""
+        called_at = self._now()
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._run(call, called_at)) for call in calls]
+        return [task.result() for task in running]
+
+    async def _run(self, call: ToolCall, called_at: datetime) -> ToolResult:
+        async with self._turns:
+            result = await self._result(call)
+        return replace(result, called_at=called_at, completed_at=self._now())
+
+    async def _result(self, call: ToolCall) -> ToolResult:
+        tool = call.tool
+        if tool is None or tool not in self.tools:
+            return ToolResult.failure(f"there is no tool {call.name!r}")
+        if call.input is None:
+            return ToolResult.failure(f"the arguments of {call.name} are not a JSON object")
+        return await self._sessions[tool.server].call(tool.raw_name, call.input)

@@ -1,0 +1,137 @@
+"""The way to a server: its transport opened, and what comes in watched.
+
+The SDK tells nobody that a server hung up until the next request fails, and refuses a whole list of tools over one bad
+schema. So the read side passes through here: its end is announced, and lists of tools are mended before being judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import httpx2
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCResponse
+
+from aibridge.model import JSON
+from aibridge.tools.http import CONNECT_SECONDS, MAX_MESSAGE_BYTES, McpHttp, without_userinfo
+from aibridge.tools.schema import repaired
+from aibridge.tools.settings import ServerSettings
+from aibridge.tools.stdio import Streams, stdio_streams
+
+MAX_DESCRIPTION_CHARS = 10_000
+"""How much of a tool's description is kept: it goes upstream with every request."""
+
+Item = SessionMessage | Exception
+
+
+@asynccontextmanager
+async def opened(
+    settings: ServerSettings, *, on_end: Callable[[], None], on_trouble: Callable[[], None]
+) -> AsyncGenerator[Streams]:
+    """Connects to the server. `on_end` hears when it hangs up, `on_trouble` when it may have gone unnoticed.
+
+    Raises, on entry or from the block, whatever the transport does: OSError, httpx2's errors, ServerDown, groups.
+    """
+    async with _transport(settings, on_trouble) as (read, write):
+        yield Watched(read, on_end), write
+
+
+def _transport(settings: ServerSettings, on_trouble: Callable[[], None]) -> AbstractAsyncContextManager[Streams]:
+    match settings.transport:
+        case "streamable-http":
+            return _streamable_http(settings, on_trouble)
+        case "sse":
+            return _sse(settings, on_trouble)
+        case "stdio":
+            return stdio_streams(settings.command or "", settings.args, settings.env)
+
+
+@asynccontextmanager
+async def _streamable_http(settings: ServerSettings, on_trouble: Callable[[], None]) -> AsyncGenerator[Streams]:
+    url, auth = without_userinfo(settings.url or "")
+    async with (
+        McpHttp(headers=settings.headers, auth=auth, on_trouble=on_trouble) as http,
+        streamable_http_client(url, http_client=http, max_sse_event_size=MAX_MESSAGE_BYTES) as streams,
+    ):
+        yield streams
+
+
+def _sse(settings: ServerSettings, on_trouble: Callable[[], None]) -> AbstractAsyncContextManager[Streams]:
+    url, auth = without_userinfo(settings.url or "")
+
+    def client(
+        headers: dict[str, str] | None = None, timeout: httpx2.Timeout | None = None, auth: httpx2.Auth | None = None
+    ) -> McpHttp:
+        return McpHttp(headers=headers, auth=auth, on_trouble=on_trouble)
+
+    return sse_client(
+        url, headers=dict(settings.headers), timeout=CONNECT_SECONDS, httpx_client_factory=client, auth=auth
+    )
+
+
+class Watched:
+    """The stream of a server's messages, seen on their way in."""
+
+    def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    @property
+    def last_context(self) -> Any:
+        """The context in which the last message was sent; the SDK looks for it."""
+        return getattr(self._stream, "last_context", None)
+
+    async def receive(self) -> Item:
+        """The next message. Raises anyio.EndOfStream when the server has hung up."""
+        try:
+            item: Item = await self._stream.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            self._on_end()
+            raise
+        _mend(item)
+        return item
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _mend(item: Item) -> None:
+    """Mends the tools in an answer to `tools/list`, in place."""
+    if isinstance(item, SessionMessage) and isinstance(item.message, JSONRPCResponse):
+        result = item.message.result
+        if isinstance(result.get("tools"), list):
+            result["tools"] = [_mended(tool) for tool in result["tools"] if _is_tool(tool)]
+
+
+def _is_tool(tool: JSON) -> bool:
+    return isinstance(tool, dict) and isinstance(tool.get("name"), str)
+
+
+def _mended(tool: dict[str, JSON]) -> dict[str, JSON]:
+    """What we use of a tool. Its output schema isn't: the model may read what a tool says even if it lied about it."""
+    texts = [text for text in (tool.get("description"), tool.get("title")) if text and isinstance(text, str)]
+    description = texts[0][:MAX_DESCRIPTION_CHARS] if texts else ""
+    return {"name": tool["name"], "description": description, "inputSchema": repaired(tool.get("inputSchema"))}
