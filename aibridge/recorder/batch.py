@@ -1,0 +1,156 @@
+"""Rows of all kinds, written in one transaction by statements that are compiled once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Engine, UpdateBase, bindparam, func, literal_column, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
+
+from aibridge.recorder.rows import COLUMNS, Kind, Row
+from aibridge.store import tables
+
+logger = logging.getLogger(__name__)
+
+
+Waiter = asyncio.Future[None]
+Entry = tuple[Kind, Row, Waiter | None]
+"""A row, and who waits for it to be durable."""
+
+_TABLES = {
+    Kind.INTERCEPTION: tables.interceptions,
+    Kind.PROMPT: tables.user_prompts,
+    Kind.TOKENS: tables.token_usages,
+    Kind.TOOL: tables.tool_usages,
+    Kind.THOUGHT: tables.model_thoughts,
+}
+
+
+class Batch:
+    """The statements of one database."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        # Any: the two have no type in common that knows about conflicts.
+        insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect.name]
+        # A row that is there already was written by an attempt whose success was not seen.
+        changes: dict[Kind, UpdateBase] = {
+            kind: insert(table).on_conflict_do_nothing() for kind, table in _TABLES.items()
+        }
+        changes |= {Kind.LINK: _link(), Kind.END: _end()}
+        self._statements = [_Statement(changes[kind], COLUMNS[kind], dialect) for kind in Kind]
+
+    def write(self, engine: Engine, entries: Iterable[Entry]) -> list[Row]:
+        """Commits all entries together and returns the rows that the database can take in no way.
+
+        Raises DBAPIError where it is the database that fails: then nothing is written, and all may be tried again.
+        """
+        groups: list[list[Row]] = [[] for _ in Kind]
+        for kind, row, _ in entries:
+            groups[kind].append(row)
+        try:
+            self._write_together(engine, groups)
+        except Exception as error:
+            if not _is_the_rows_fault(error):
+                raise
+            return self._write_one_by_one(engine, groups)
+        return []
+
+    def _write_together(self, engine: Engine, groups: Sequence[list[Row]]) -> None:
+        with engine.begin() as connection:
+            for statement, group in zip(self._statements, groups, strict=True):
+                if group:
+                    connection.exec_driver_sql(statement.sql, [statement.bind(row) for row in group])
+
+    def _write_one_by_one(self, engine: Engine, groups: Sequence[list[Row]]) -> list[Row]:
+        with engine.begin() as connection:
+            in_order = [(kind, row) for kind in Kind for row in groups[kind]]
+            return [row for kind, row in in_order if not self._write_one(connection, kind, row)]
+
+    def _write_one(self, connection: Connection, kind: Kind, row: Row) -> bool:
+        statement, fault = self._statements[kind], ""
+        for attempt in (row, tuple(_clean(value) for value in row)):
+            try:
+                with connection.begin_nested():
+                    connection.exec_driver_sql(statement.sql, statement.bind(attempt))
+            except Exception as error:
+                if not _is_the_rows_fault(error):
+                    raise
+                fault = type(error).__name__  # its text might quote what a person wrote
+            else:
+                return True
+        logger.error("a record was dropped: no such %s can be stored (%s)", kind.name.lower(), fault)
+        return False
+
+
+class _Statement:
+    """A statement as text, and how a row becomes its parameters."""
+
+    def __init__(self, statement: UpdateBase, names: Sequence[str], dialect: Dialect) -> None:
+        # Any: what every SQL compiler has, `Compiled` does not declare.
+        compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
+        self.sql = str(compiled)
+        self._order = [names.index(name) for name in compiled.positiontup]
+        types = [compiled.binds[name].type for name in compiled.positiontup]
+        processors = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
+        self._processors = [(place, process) for place, process in enumerate(processors) if process]
+
+    def bind(self, row: Row) -> Row:
+        values = [row[place] for place in self._order]
+        for place, process in self._processors:
+            values[place] = process(values[place])
+        return tuple(values)
+
+
+def _link() -> UpdateBase:
+    """Points an interception at the one that made its tool call: the same actor's, and the latest such call's.
+
+    A parent is never the younger one, so that no thread runs in a circle.
+    """
+    child, parent, calls = tables.interceptions, tables.interceptions.alias("parent"), tables.tool_usages
+    found = (
+        select(parent.c.id, func.coalesce(parent.c.thread_root_id, parent.c.id).label("root_id"))
+        .join(calls, calls.c.interception_id == parent.c.id)
+        .where(
+            calls.c.provider_tool_call_id == bindparam("call"),
+            parent.c.initiator_id == bindparam("actor"),
+            parent.c.started_at <= bindparam("started"),
+            parent.c.id != bindparam("interception"),
+        )
+        .order_by(calls.c.created_at.desc())
+        .limit(literal_column("1"))
+        .offset(literal_column("0"))  # or SQLite's dialect adds a parameter of its own
+        .subquery("found")
+    )
+    return (
+        update(child)
+        .where(child.c.id == bindparam("interception"), child.c.thread_parent_id.is_(None))
+        .values(thread_parent_id=found.c.id, thread_root_id=found.c.root_id)
+    )
+
+
+def _end() -> UpdateBase:
+    values = {name: bindparam(name, type_=tables.interceptions.c[name].type) for name in COLUMNS[Kind.END][1:]}
+    return update(tables.interceptions).where(tables.interceptions.c.id == bindparam("interception")).values(values)
+
+
+def _is_the_rows_fault(error: Exception) -> bool:
+    """Whether other rows can still be written; otherwise the database itself is in trouble."""
+    of_a_row = (DataError, IntegrityError, InterfaceError, ProgrammingError)
+    return isinstance(error, of_a_row) or not isinstance(error, DBAPIError)
+
+
+def _clean(value: Any) -> Any:
+    """The same without what a database may refuse in text: NUL, and halves of surrogate pairs."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        case dict():
+            return {_clean(name): _clean(item) for name, item in value.items()}
+        case list():
+            return [_clean(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,137 @@
+"""How the database is opened: `sqlite:///aibridge.db`, `sqlite:////absolute/path.db` or `postgresql://…`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from aibridge.errors import Unavailable
+
+BUSY_SECONDS = 5.0
+"""How long a statement waits for another process's lock on a SQLite file."""
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",  # readers and the writer do not wait for one another
+    "PRAGMA synchronous = FULL",  # a commit has reached the disk: this is an audit trail
+    "PRAGMA foreign_keys = ON",
+)
+
+
+class StoreError(Unavailable):
+    """The database cannot be used as it is configured. Says which one, why, and what to do."""
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """The database for coroutines. Connects lazily; a SQLite file is created at once, for its owner alone.
+
+    Raises StoreError where the URL names no database that can be opened and written.
+    """
+    target = _target(url, "aiosqlite")
+    engine = create_async_engine(target, **_options(target))
+    _arrange(engine.sync_engine)
+    return engine
+
+
+def open_sync_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
+    """The same for a thread that writes: each transaction takes the write lock. Raises as open_engine does."""
+    target = _target(url, "pysqlite")
+    engine = create_engine(target, **_options(target, busy_seconds))
+    _arrange(engine)
+    return engine.execution_options(immediate=True)
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that writes: it takes SQLite's write lock at its start, so it can wait for it in peace."""
+    async with engine.execution_options(immediate=True).begin() as connection:
+        yield connection
+
+
+def database_path(url: str) -> Path | None:
+    """The file of a SQLite URL; None for a server. Raises StoreError for what is no such URL."""
+    target = _parse(url)
+    return Path(target.database or "") if target.get_backend_name() == "sqlite" else None
+
+
+def _parse(url: str) -> URL:
+    remedy = "use sqlite:///aibridge.db, sqlite:////absolute/path.db or postgresql://user:password@host/name"
+    try:
+        target = make_url(url)
+    except ArgumentError:
+        raise StoreError(f"the database URL is no URL: {remedy}") from None
+    shown = target.render_as_string(hide_password=True)
+    if target.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"the database {shown!r} is of no kind that is served here: {remedy}")
+    if target.get_backend_name() == "sqlite" and target.database in (None, "", ":memory:"):
+        raise StoreError(
+            f"the database {shown!r} would be lost with the process: name a file, as in sqlite:///aibridge.db"
+        )
+    return target
+
+
+def _target(url: str, sqlite_driver: str) -> URL:
+    target = _parse(url)
+    path = database_path(url)
+    if path is None:
+        return _postgresql(target)
+    _create(path)
+    return target.set(drivername=f"sqlite+{sqlite_driver}")
+
+
+def _postgresql(target: URL) -> URL:
+    if find_spec("psycopg") is None:
+        shown = target.render_as_string(hide_password=True)
+        raise StoreError(f"the database {shown!r} needs the package psycopg: install it, or use sqlite:///aibridge.db")
+    return target.set(drivername="postgresql+psycopg")
+
+
+def _create(path: Path) -> None:
+    """Makes the file if need be. Prompts are in it, so it is its owner's alone; SQLite's side files follow suit."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except FileNotFoundError:
+        raise StoreError(f"the database {path} cannot be created: make the directory {path.parent}") from None
+    except OSError as error:
+        remedy = "let this user write it, or name another file in recorder.url"
+        raise StoreError(f"the database {path} cannot be written ({error.strerror}): {remedy}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise StoreError(f"the database {path} needs side files: let this user write the directory {path.parent}")
+
+
+def _options(target: URL, busy_seconds: float = BUSY_SECONDS) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "hide_parameters": True,  # what is recorded shows in no error
+        "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+        "json_deserializer": msgspec.json.decode,
+    }
+    if target.get_backend_name() == "sqlite":
+        # The driver is kept from beginning transactions by itself: _arrange does, and says which kind.
+        options["connect_args"] = {"isolation_level": None, "timeout": busy_seconds}
+    return options
+
+
+def _arrange(engine: Engine) -> None:
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
