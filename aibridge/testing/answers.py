@@ -1,0 +1,206 @@
+"""What the model says and does: one value that suits every request, streaming or not, whatever the dialect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+from uuid import uuid4
+
+import msgspec
+
+from aibridge.model import JSON
+from aibridge.testing.steps import Delay, Disconnect, ErrorEvent, Head, Raw, Step, Truncate, Wait
+
+Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+"""Why the model stopped. `length` and `content_filter` make a Responses answer incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens an answer cost, in no dialect's words. `input` includes the cached ones, as OpenAI counts."""
+
+    input: int = 10
+    output: int = 5
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    accepted_prediction: int = 0
+    rejected_prediction: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call of the model."""
+
+    name: str
+    arguments: str
+    id: str
+    split: int = 1
+    split_name: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Reasoning that the provider shows: `reasoning_content`, or a reasoning item's summary."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commentary:
+    """What the model says by the way: in Responses a message of its own with `phase: commentary`, elsewhere text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Pieces whose events leave in one write."""
+
+    pieces: tuple[Piece, ...]
+
+
+Piece = str | Call | Thought | Commentary | Raw
+Part = Piece | Grouped | ErrorEvent | Step
+Parts = Part | Iterable["Parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says and does, for any request. Made by `answer()`."""
+
+    parts: tuple[Part, ...]
+    finish: Finish | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What the model says, with neither steps nor groups."""
+        return tuple(piece for part in self.parts for piece in _pieces(part))
+
+    @property
+    def text(self) -> str:
+        """All its text; thoughts are none."""
+        return "".join(_text(piece) for piece in self.pieces)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(piece for piece in self.pieces if isinstance(piece, Call))
+
+    @property
+    def thoughts(self) -> tuple[str, ...]:
+        return tuple(piece.text for piece in self.pieces if isinstance(piece, Thought))
+
+    @property
+    def finish_reason(self) -> Finish:
+        """As given; else `tool_calls` where there are any, and `stop` where there are none."""
+        return self.finish or ("tool_calls" if self.calls else "stop")
+
+
+def answer(
+    *parts: Parts,
+    finish: Finish | None = None,
+    usage: Usage | None = Usage(),
+    model: str | None = None,
+    id: str | None = None,  # noqa: A002  the field's name in every dialect
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """An answer for any request: `answer("It is ", "noon.")`, `answer("I'll look.", call("time", {"zone": "UTC"}))`.
+
+    Each text is a delta of its own when the request streams (see `words()`). Steps among the parts happen in their
+    place; where the request does not stream they happen before the body goes out.
+
+    finish: why the model stopped; by default it follows from the parts.
+    usage: None makes a provider that reports no usage. Chat streams bear it only where the request asks for it.
+    model: the request's own by default. id: a new one by default. headers: added to the response.
+    """
+    return Answer(tuple(_flat_parts(parts)), finish, usage, model, id, headers or {})
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The text cut before each word, so that it streams as models do: `answer(words("It is noon."))`."""
+    first, *rest = text.split(" ")
+    return (first, *(f" {word}" for word in rest))
+
+
+def call(
+    name: str,
+    arguments: Mapping[str, JSON] | str | None = None,
+    *,
+    id: str | None = None,  # noqa: A002  the field's name in every dialect
+    split: int = 1,
+    split_name: int = 1,
+) -> Call:
+    """A tool call. Several in one answer are parallel calls.
+
+    arguments: a mapping, or a string that is sent as it is, valid JSON or not.
+    split: over how many events the arguments are spread; in a chat stream 1 means the whole call is one chunk.
+    split_name: over how many chunks of a chat stream the name is spread, as some providers do.
+    """
+    text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments or {}).decode()
+    return Call(name, text, id or f"call_{uuid4().hex[:24]}", split, split_name)
+
+
+def thought(text: str) -> Thought:
+    """Reasoning that the provider shows: `reasoning_content` in chat completions, a summary in Responses."""
+    return Thought(text)
+
+
+def commentary(text: str) -> Commentary:
+    """A remark on the way, which Responses mark `phase: commentary`."""
+    return Commentary(text)
+
+
+def grouped(*pieces: Piece) -> Grouped:
+    """Pieces whose events leave in one write, as they come from a provider that is faster than its network."""
+    for piece in pieces:
+        if not isinstance(piece, get_args(Piece)):
+            raise TypeError(f"grouped() takes texts, calls, thoughts and comments, not {piece!r}")
+    return Grouped(pieces)
+
+
+def cut(text: str, count: int) -> list[str]:
+    """The text in at most `count` parts of about the same length."""
+    size = max(1, math.ceil(len(text) / max(1, count)))
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def _flat_parts(parts: Iterable[Parts]) -> Iterable[Part]:
+    for part in parts:
+        if isinstance(part, get_args(Part)):
+            yield part
+        elif isinstance(part, Iterable) and not isinstance(part, (bytes, Mapping)):
+            yield from _flat_parts(part)
+        else:
+            raise TypeError(f"answer() takes texts, calls and steps, not {part!r}; use chunks() for exact events")
+
+
+def _pieces(part: Part) -> tuple[Piece, ...]:
+    match part:
+        case Grouped():
+            return part.pieces
+        case ErrorEvent() | Wait() | Delay() | Truncate() | Disconnect() | Head():
+            return ()
+        case _:
+            return (part,)
+
+
+def _text(piece: Piece) -> str:
+    match piece:
+        case str():
+            return piece
+        case Commentary():
+            return piece.text
+        case _:
+            return ""
