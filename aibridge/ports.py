@@ -5,8 +5,8 @@ Each has an empty twin here, so that nothing is ever checked for None.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -126,14 +126,41 @@ class Identify(Protocol):
         ...
 
 
+class Sight(Protocol):
+    """What is seen of one interception from outside."""
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Surrounds a step of the gateway's: `CreateInterceptor` or `ProcessRequest`."""
+        ...
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Surrounds a wait for the client, which is no time of the gateway's own."""
+        ...
+
+    def sending(self, send: Send) -> Send:
+        """The same way to the client, watched."""
+        ...
+
+
+class Observer(Protocol):
+    """Watches requests, and changes nothing that it sees."""
+
+    def intercept(self, interception_id: str, path: str, headers: Headers) -> AbstractContextManager[Sight]:
+        """Surrounds one interception, from its request to the end of its response."""
+        ...
+
+    def passthrough(
+        self, provider: str, route: str, method: str, path: str, headers: Headers
+    ) -> AbstractContextManager[None]:
+        """Surrounds one request that is passed through; `route` is its bounded name, `path` what was asked for."""
+        ...
+
+
 Emit = Callable[[Record], Awaitable[None]]
 """Hands one record on, with back-pressure."""
 
 Send = Callable[[Head | Relay], Awaitable[None]]
 """Sends on to the client, with back-pressure."""
-
-Check = Callable[[], Awaitable[Mapping[str, object]]]
-"""Says how a room is, for `/readyz`."""
 
 
 class EmptyToolbox:
@@ -164,3 +191,24 @@ class NoRecall:
         return []
 
     async def keep(self, turn: HiddenTurn) -> None: ...
+
+
+class Unobserved:
+    """Watches nothing; it is its own sight of everything."""
+
+    def intercept(self, interception_id: str, path: str, headers: Headers) -> AbstractContextManager[Sight]:
+        return nullcontext(self)
+
+    def passthrough(
+        self, provider: str, route: str, method: str, path: str, headers: Headers
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def waiting(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def sending(self, send: Send) -> Send:
+        return send

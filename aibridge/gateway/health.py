@@ -30,12 +30,16 @@ class Readiness:
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
-        self.stopping = False
+        self._stopping = False
 
-    async def __call__(self, _: Request) -> Response:
+    def stop(self) -> None:
+        """From now on: not ready."""
+        self._stopping = True
+
+    async def page(self, _: Request) -> Response:
         """200 with every room ready, else 503; the JSON says which is not and why."""
         reports = {name: await check() for name, check in self._checks.items()}
-        ready = not self.stopping and all(report.ready for report in reports.values())
-        status = "stopping" if self.stopping else "ready" if ready else "not ready"
+        ready = not self._stopping and all(report.ready for report in reports.values())
+        status = "stopping" if self._stopping else "ready" if ready else "not ready"
         body = {"status": status, **{name: report.detail for name, report in reports.items()}}
         return JSONResponse(body, status_code=200 if ready else 503)

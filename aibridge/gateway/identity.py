@@ -54,13 +54,20 @@ def _key(header: tuple[bytes, bytes]) -> bytes:
 
 def _refuse_foreign(headers: Headers) -> None:
     host = first(headers, b"host") or ""
-    if not is_loopback(urlsplit(f"//{host}").hostname):
+    if not is_loopback(_hostname(f"//{host}")):
         raise Forbidden(
             f"The Host header {host!r} is not this machine's: without authentication only loopback is served."
         )
     origin = first(headers, b"origin")
-    if origin is not None and not is_loopback(urlsplit(origin).hostname):
+    if origin is not None and not is_loopback(_hostname(origin)):
         raise Forbidden(f"The Origin {origin!r} may not use this gateway: a web page could spend its keys.")
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str | None) -> bool:

@@ -22,7 +22,7 @@ from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
 from aibridge.loop import Loop
 from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target
-from aibridge.ports import Toolbox
+from aibridge.ports import Sight, Toolbox
 from aibridge.providers import Intercepted, Provider
 
 logger = logging.getLogger(__name__)
@@ -44,40 +44,49 @@ class Intercept:
         self._total_seconds = total_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            turn = await self._open(scope, receive)
-        except ClientGone:
-            return
-        except AibridgeError as error:
-            await refuse(send, self._route.dialect, error)
-            return
-        reply = Reply(
+        interception_id = str(uuid.uuid4())
+        headers = headers_of(scope)
+        with self._services.observer.intercept(interception_id, scope["path"], headers) as sight:
+            try:
+                with sight.step("CreateInterceptor"):
+                    turn = await self._open(interception_id, headers, scope, receive, sight)
+            except ClientGone:
+                return
+            except AibridgeError as error:
+                await refuse(send, self._route.dialect, error)
+                return
+            with sight.step("ProcessRequest"):
+                await self._run(turn, self._reply(turn, receive, send), sight)
+
+    def _reply(self, turn: _Turn, receive: Receive, send: Send) -> Reply:
+        return Reply(
             receive,
             send,
-            extra=((b"x-aibridge-interception-id", turn.exchange.id.encode()),),
+            extra=((b"x-aibridge-interception-id", turn.interception.id.encode()),),
             keepalive=turn.exchange.keepalive,
             every=self._limits.keepalive_seconds,
         )
-        await self._run(turn, reply)
 
-    async def _open(self, scope: Scope, receive: Receive) -> _Turn:
+    async def _open(
+        self, interception_id: str, headers: Headers, scope: Scope, receive: Receive, sight: Sight
+    ) -> _Turn:
         """All that may refuse the request: nothing has gone upstream, and no interception is made of a refusal."""
-        headers = headers_of(scope)
         refuse_control_characters(headers)
         identity = await self._services.identify(headers)
         dialect = DIALECTS.get(self._route.dialect)
         if dialect is None:
             raise Unsupported(f"The {self._route.dialect} dialect is not served yet.")
         credential = choose_credential(self._provider, identity.own)
-        body = await read_body(headers, receive, self._limits.max_request_bytes)
+        with sight.waiting():
+            body = await read_body(headers, receive, self._limits.max_request_bytes)
         toolbox = self._services.toolboxes.offer(identity.actor, first(headers, b"x-aibridge-tools") or "")
-        exchange = dialect(body, id=str(uuid.uuid4()), tools=toolbox.tools, max_tools=self._limits.max_tools)
+        exchange = dialect(body, id=interception_id, tools=toolbox.tools, max_tools=self._limits.max_tools)
         exchange.restore(await self._services.recall.find(exchange.lookups()))
         interception = self._interception(scope, headers, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
         return _Turn(exchange, self._target(scope, headers, credential), toolbox, interception)
 
-    async def _run(self, turn: _Turn, reply: Reply) -> None:
+    async def _run(self, turn: _Turn, reply: Reply, sight: Sight) -> None:
         """Runs the turn to whatever end, and records that end come what may."""
         services, interception = self._services, turn.interception
 
@@ -85,7 +94,7 @@ class Intercept:
             await services.recorder.record(interception, record)
 
         upstream = services.upstreams.bind(turn.target)
-        loop = Loop(turn.exchange, upstream, turn.toolbox, services.recall, send=reply, emit=emit)
+        loop = Loop(turn.exchange, upstream, turn.toolbox, services.recall, send=sight.sending(reply), emit=emit)
         gone = False
         try:
             async with reply.attended():

@@ -13,7 +13,7 @@ from aibridge.gateway.headers import forwardable, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
-from aibridge.model import DialectName, Head, Relay, Target
+from aibridge.model import DialectName, Head, Headers, Relay, Target
 from aibridge.providers import Provider
 
 
@@ -27,10 +27,17 @@ class Passthrough:
         self._total_seconds = total_seconds
         self._dialect: DialectName = error_dialect(provider)
 
-    async def serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Proxies to `path` behind the provider's base URL."""
+    async def serve(self, path: str, label: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Proxies to `path` behind the provider's base URL; `label` is the route's bounded name."""
+        headers = headers_of(scope)
+        watched = self._services.observer.passthrough(
+            self._provider.name, label, scope["method"], scope["path"], headers
+        )
+        with watched:
+            await self._serve(path, headers, scope, receive, send)
+
+    async def _serve(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            headers = headers_of(scope)
             refuse_control_characters(headers)
             identity = await self._services.identify(headers)
             credential = choose_credential(self._provider, identity.own)

@@ -61,16 +61,16 @@ class Gateway:
         method = scope["method"]
         found = self._find(path, method) if _PLAIN.fullmatch(path) else None
         if found is not None:
-            passthrough, upstream_path = found
-            await passthrough.serve(upstream_path, scope, receive, send)
+            passthrough, allowed, rest = found
+            await passthrough.serve(rest.removeprefix(allowed.strip), allowed.label, scope, receive, send)
             return
         error: ClientError = NotFound(f"There is no route {method} {path}.", code="not_found")
         if not _PLAIN.fullmatch(path) and path != "/":
             error = ClientError("The path holds an encoded or empty segment, which no route of this gateway has.")
         await refuse(send, self._dialect(path), error, body=method != "HEAD")
 
-    def _find(self, path: str, method: str) -> tuple[Passthrough, str] | None:
-        """The passthrough that a path means, and the path behind the provider's base URL."""
+    def _find(self, path: str, method: str) -> tuple[Passthrough, Allowed, str] | None:
+        """The passthrough that a path means, by which rule, and the path without the provider's name."""
         name, rest = _split(path)
         if name in self._passthroughs:
             candidates: Iterable[tuple[Provider, Passthrough]] = [self._passthroughs[name]]
@@ -79,7 +79,7 @@ class Gateway:
         for provider, passthrough in candidates:
             for allowed in provider.kind.passthrough:
                 if method in allowed.methods and allowed.pattern.fullmatch(rest):
-                    return passthrough, _upstream_path(rest, allowed)
+                    return passthrough, allowed, rest
         return None
 
     def _dialect(self, path: str) -> DialectName:
@@ -92,7 +92,3 @@ class Gateway:
 def _split(path: str) -> tuple[str, str]:
     name, _, rest = path[1:].partition("/")
     return name, f"/{rest}"
-
-
-def _upstream_path(path: str, allowed: Allowed) -> str:
-    return path.removeprefix(allowed.strip)

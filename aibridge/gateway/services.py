@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from aibridge.ports import Identify, Recall, Recorder, Toolboxes, Upstreams
+from aibridge.ports import Identify, Observer, Recall, Recorder, Toolboxes, Upstreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,5 @@ class Services:
     toolboxes: Toolboxes
     recorder: Recorder
     recall: Recall
+    observer: Observer
     now: Callable[[], datetime]

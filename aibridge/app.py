@@ -1,0 +1,221 @@
+"""The composition root: the one module that knows every room. It turns settings into rooms and joins them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+import uvloop
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from aibridge import config
+from aibridge.config import Settings
+from aibridge.gateway.health import Check, Readiness, Report, healthz
+from aibridge.gateway.identity import Anonymous
+from aibridge.gateway.routes import Gateway
+from aibridge.gateway.server import Server, listen
+from aibridge.gateway.services import Limits, Services
+from aibridge.ports import NoRecall
+from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
+from aibridge.recorder import Recorder, open_recorder
+from aibridge.telemetry import logs, tracing
+from aibridge.telemetry.metrics import Metrics
+from aibridge.telemetry.observer import Telemetry
+from aibridge.telemetry.redaction import Redactor
+from aibridge.tools.settings import ServerSettings, ToolSettings
+from aibridge.tools.toolbox import ToolServers
+from aibridge.upstream.client import Account, UpstreamClient
+
+logger = logging.getLogger(__name__)
+
+SETTLING_SECONDS = 10
+"""How long `/readyz` waits for MCP servers that have neither connected nor failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A gateway whose rooms are open and whose socket listens."""
+
+    server: Server
+    listener: socket.socket
+    tools: ToolServers
+    recorder: Recorder
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self.listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def run(self) -> None:
+        """Serves until it is told to stop."""
+        await self.server.run_on(self.listener)
+
+
+def serve(settings: Settings) -> int:
+    """Serves until a signal; the exit code. Raises ConfigError, StoreError or OSError where it cannot begin."""
+    logs.configure(settings.telemetry.log_level, settings.telemetry.log_format, redact=_redactor(settings))
+    uvloop.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    async with opened(settings) as house:
+        logger.info("aibridge listens on %s", house.url)
+        await house.run()
+    logger.info("aibridge has stopped")
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[House]:
+    """A gateway that serves in this event loop while the block runs: for the demo and for tests."""
+    async with opened(settings) as house:
+        serving = asyncio.create_task(house.run())
+        try:
+            yield house
+        finally:
+            house.server.stop()
+            await serving
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[House]:
+    """Opens every room, and closes them in the opposite order: the recorder last, when it has been told every end."""
+    settings.check_served()
+    async with AsyncExitStack() as stack:
+        telemetry = _telemetry(settings)
+        stack.push_async_callback(telemetry.close)
+        recorder = await stack.enter_async_context(_recorder(settings))
+        telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: 0)
+        upstreams = UpstreamClient([_account(name, one) for name, one in settings.providers.items()])
+        stack.push_async_callback(upstreams.aclose)
+        tools = await stack.enter_async_context(tool_servers(settings))
+        services = Services(
+            identify=Anonymous(),
+            upstreams=telemetry.upstreams(upstreams),
+            toolboxes=telemetry.toolboxes(tools),
+            recorder=telemetry.recorder(recorder),
+            recall=NoRecall(),
+            observer=telemetry,
+            now=lambda: datetime.now(UTC),
+        )
+        readiness = Readiness({"recorder": _recorder_check(recorder), "mcp_servers": _tools_check(tools)})
+        gateway = Gateway(services, _limits(settings), _providers(settings), _pages(readiness, telemetry.metrics))
+        listener = stack.enter_context(listen(settings.server.host, settings.server.port))
+        server = Server(gateway, grace_seconds=settings.server.shutdown_grace_seconds, on_stop=readiness.stop)
+        yield House(server, listener, tools, recorder)
+
+
+def tool_servers(settings: Settings) -> ToolServers:
+    """The MCP servers of a configuration, not connected yet."""
+    servers = [_server(name, one) for name, one in settings.mcp_servers.items() if not one.disabled]
+    tools = settings.tools
+    return ToolServers(servers, ToolSettings(tools.prefix, tools.parallel, tools.max_result_chars))
+
+
+def _server(name: str, one: config.McpServer) -> ServerSettings:
+    return ServerSettings(
+        name,
+        one.transport,
+        url=one.url,
+        headers=one.headers,
+        command=one.command,
+        args=one.args,
+        env=one.env,
+        allow=one.allow,
+        deny=one.deny,
+        timeout=one.timeout,
+        actors=None if one.actors is None else frozenset(one.actors),
+    )
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    telemetry = settings.telemetry
+    traces = tracing.connect(telemetry.otlp_endpoint, _redactor(settings), capture_content=telemetry.capture_content)
+    return Telemetry(Metrics(), traces)
+
+
+def _recorder(settings: Settings) -> AbstractAsyncContextManager[Recorder]:
+    return open_recorder(settings.recorder.url, prompts=settings.recorder.prompts)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_request_bytes=settings.server.max_request_bytes,
+        keepalive_seconds=settings.server.keepalive_seconds,
+        max_rounds=settings.tools.max_rounds,
+        max_tools=settings.tools.max_tools,
+    )
+
+
+def _providers(settings: Settings) -> list[tuple[Provider, float]]:
+    return [(_provider(name, one), one.timeouts.total) for name, one in settings.providers.items()]
+
+
+def _provider(name: str, one: config.Provider) -> Provider:
+    return Provider(
+        name,
+        KINDS[one.type],
+        base_url=one.base_url or DEFAULT_BASE_URLS[one.type],
+        api_keys=one.api_keys,
+        byok=one.byok,
+        extra_headers=one.extra_headers,
+        send_actor_headers=one.send_actor_headers,
+    )
+
+
+def _account(name: str, one: config.Provider) -> Account:
+    times = one.timeouts
+    return Account(
+        _provider(name, one),
+        connect=times.connect,
+        first_byte=times.first_byte,
+        idle=times.idle,
+        proxy=one.proxy,
+        ca_file=one.ca_file,
+    )
+
+
+def _redactor(settings: Settings) -> Redactor:
+    """Masks every configured secret, wherever it turns up."""
+    providers, servers = settings.providers.values(), settings.mcp_servers.values()
+    redactor = Redactor(key for one in providers for key in (*one.api_keys, *one.extra_headers.values()))
+    redactor.forget(value for one in servers for value in (*one.headers.values(), *one.env.values()))
+    return redactor
+
+
+def _pages(readiness: Readiness, metrics: Metrics) -> Mapping[str, ASGIApp]:
+    async def metrics_page(_: Request) -> Response:
+        body, content_type = metrics.render()
+        return Response(body, media_type=content_type)
+
+    pages = {"/healthz": healthz, "/readyz": readiness.page, "/metrics": metrics_page}
+    return {path: Route(path, page) for path, page in pages.items()}
+
+
+def _recorder_check(recorder: Recorder) -> Check:
+    async def check() -> Report:
+        healthy = recorder.healthy()
+        return Report(healthy, "ok" if healthy else "the last write failed; the log says why")
+
+    return check
+
+
+def _tools_check(tools: ToolServers) -> Check:
+    opened = monotonic()
+
+    async def check() -> Report:
+        states = tools.states()
+        waited = monotonic() - opened >= SETTLING_SECONDS
+        return Report(waited or all(one.state != "connecting" for one in states), [asdict(one) for one in states])
+
+    return check

@@ -1,0 +1,103 @@
+"""aibridge serve."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Never
+
+import pytest
+
+from aibridge.config import Settings
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def served(app: Any) -> list[Settings]:
+    """The settings that a gateway was asked to run with."""
+    asked: list[Settings] = []
+
+    def serve(settings: Settings) -> int:
+        asked.append(settings)
+        return 0
+
+    app.serve = serve
+    return asked
+
+
+def failing(error: BaseException) -> Callable[[Settings], Never]:
+    def serve(settings: Settings) -> Never:
+        raise error
+
+    return serve
+
+
+def test_it_serves_with_the_defaults(run: Run, served: list[Settings]) -> None:
+    assert run("serve") == (0, "", "")
+    assert served == [Settings()]
+
+
+def test_it_serves_with_the_file_the_environment_and_the_options(
+    run: Run, served: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("my.yaml").write_text("{server: {host: localhost, port: 1}, tools: {prefix: mine}}")
+    monkeypatch.setenv("AIBRIDGE_TOOLS__PARALLEL", "3")
+    assert run("serve", "--config", "my.yaml", "--host", "::1", "--port", "0").status == 0
+    (settings,) = served
+    assert (settings.server.host, settings.server.port) == ("::1", 0)
+    assert (settings.tools.prefix, settings.tools.parallel) == ("mine", 3)
+
+
+def test_its_status_is_the_gateway_s(run: Run, app: Any) -> None:
+    app.serve = lambda settings: 1
+    assert run("serve").status == 1
+
+
+def test_beyond_loopback_it_refuses_without_keys(run: Run, served: list[Settings]) -> None:
+    status, _, err = run("serve", "--host", "0.0.0.0")
+    assert status == 1
+    assert err == (
+        "server.host: 0.0.0.0 can be reached from other machines, and auth.mode none asks nobody for a key;"
+        " listen on 127.0.0.1\n"
+    )
+    assert not served
+
+
+@pytest.mark.parametrize("mode", ["keys", "header"])
+def test_what_is_not_served_yet_is_refused(run: Run, served: list[Settings], mode: str) -> None:
+    Path("aibridge.yaml").write_text(f"auth: {{mode: {mode}}}")
+    assert run("serve") == (1, "", f"auth.mode: {mode} is not served yet; use none, on 127.0.0.1\n")
+    assert not served
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            OSError(errno.EADDRINUSE, ""),
+            "server.port: 127.0.0.1 port 8080 is in use: stop what listens there, or choose another with --port",
+        ),
+        (
+            PermissionError(errno.EACCES, ""),
+            "server.port: 127.0.0.1 port 8080 is not for this user: choose one above 1023 with --port",
+        ),
+        (
+            OSError(errno.EADDRNOTAVAIL, ""),
+            "server.host: 127.0.0.1 is no address of this machine: choose another with --host",
+        ),
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "server.host: 127.0.0.1 is no address of this machine (Name or service not known)",
+        ),
+    ],
+)
+def test_where_it_cannot_listen_it_says_why(run: Run, app: Any, error: OSError, line: str) -> None:
+    app.serve = failing(error)
+    assert run("serve") == (1, "", f"{line}\n")
+
+
+def test_any_other_error_is_not_mistaken_for_that(run: Run, app: Any) -> None:
+    app.serve = failing(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(OSError, match="No space left"):
+        run("serve")
