@@ -133,6 +133,11 @@ class FakeMCPServer:
     def go_down(self) -> None:
         """Resets every connection, and each new one, until `come_up()`."""
         self._is_down = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Resets every connection there is now, streams of news among them."""
+        self._news.listener.clear()
         for abort in list(self._aborts.values()):
             abort()
 
@@ -203,16 +208,14 @@ class FakeMCPServer:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await _lifespan(receive, send)
-            return
-        if self._is_down:
+        elif self._is_down or self._manager is None:
             scope["abort"]()
-            return
-        self._aborts[id(scope)] = scope["abort"]
-        try:
-            if self._manager is not None:
+        else:
+            self._aborts[id(scope)] = scope["abort"]
+            try:
                 await self._manager.handle_request(scope, receive, self._watching(scope, send))
-        finally:
-            del self._aborts[id(scope)]
+            finally:
+                del self._aborts[id(scope)]
 
     def _watching(self, scope: Scope, send: Send) -> Send:
         async def watched(message: Message) -> None:

@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
@@ -101,3 +103,14 @@ def test_any_other_error_is_not_mistaken_for_that(run: Run, app: Any) -> None:
     app.serve = failing(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     with pytest.raises(OSError, match="No space left"):
         run("serve")
+
+
+def test_the_real_gateway_says_that_its_port_is_in_use() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "aibridge", "serve", "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    told = f"server.port: 127.0.0.1 port {port} is in use: stop what listens there, or choose another with --port"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told)

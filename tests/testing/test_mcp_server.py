@@ -12,8 +12,12 @@ from aibridge.testing.mcp_server import FakeMCPServer, error, image, resource
 
 
 async def call(server: FakeMCPServer, tool: str, arguments: dict[str, Any] | None = None) -> Any:
+    """The tool's result, or the error of the protocol, which the SDK would wrap in groups on its way out."""
     async with Client(server.url) as client:
-        return await client.call_tool(tool, arguments or {})
+        try:
+            return await client.call_tool(tool, arguments or {})
+        except MCPError as refusal:
+            return refusal
 
 
 async def doubled(arguments: Mapping[str, Any]) -> str:
@@ -63,15 +67,13 @@ async def test_a_picture_and_a_resource() -> None:
 async def test_an_exception_is_an_error_of_the_server() -> None:
     async with FakeMCPServer() as server:
         server.tool("t", RuntimeError("broken"))
-        with pytest.raises(MCPError):
-            await call(server, "t")
+        assert isinstance(await call(server, "t"), MCPError)
         assert server.calls[0].outcome == "failed"
 
 
 async def test_a_tool_it_does_not_have() -> None:
     async with FakeMCPServer() as server:
-        with pytest.raises(MCPError, match="there is no tool 'nope'"):
-            await call(server, "nope")
+        assert str(await call(server, "nope")) == "there is no tool 'nope'"
 
 
 async def test_a_call_that_waits_and_is_given_up() -> None:
@@ -79,7 +81,7 @@ async def test_a_call_that_waits_and_is_given_up() -> None:
         server.tool("slow", lambda _: asyncio.Event().wait())  # type: ignore[arg-type, return-value]  # it never returns
         calling = asyncio.create_task(call(server, "slow"))
         await server.called()
-        assert server.calls[0].outcome == "running"
+        assert not server.calls[0].ended.is_set()
         calling.cancel()
         async with asyncio.timeout(5):
             await server.calls[0].ended.wait()

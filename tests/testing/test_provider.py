@@ -160,11 +160,12 @@ async def test_routes_can_be_added_and_replaced(http: httpx2.AsyncClient) -> Non
 async def test_requests_are_kept_in_order_and_handed_out_one_by_one(http: httpx2.AsyncClient) -> None:
     async with FakeOpenAI(answer("Hi")) as provider:
         waiting = asyncio.create_task(provider.next_request())
-        for model in ("a", "b"):
+        for model in ("a", "b", "c"):
             await http.post(f"{provider.url}/chat/completions", json={"model": model})
         assert (await waiting).model == "a"
         assert (await provider.next_request()).model == "b"
-        assert [request.model for request in provider.requests] == ["a", "b"]
+        assert (await provider.next_request()).model == "c"
+        assert [request.model for request in provider.requests] == ["a", "b", "c"]
 
 
 async def test_a_request_that_never_comes_times_out() -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+import psutil
+
 from aibridge.model import Credential, Headers, Target
 from aibridge.providers import OPENAI, Provider
 from aibridge.upstream import Account, UpstreamClient
@@ -90,6 +92,9 @@ async def serve(script: Script, context: ssl.SSLContext | None = None) -> AsyncI
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
                 await script(Connection(reader, writer))
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
 
@@ -107,6 +112,7 @@ async def serve(script: Script, context: ssl.SSLContext | None = None) -> AsyncI
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await steps(3)
 
 
 @asynccontextmanager
@@ -168,6 +174,12 @@ async def steps(count: int) -> None:
     """Lets the loop turn so often."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def sockets_to(provider: FakeProvider) -> int:
+    """How many sockets of this process lead to a provider."""
+    found = psutil.Process().net_connections("tcp")
+    return sum(socket.raddr.port == provider.port for socket in found if socket.status != psutil.CONN_LISTEN)
 
 
 def target(

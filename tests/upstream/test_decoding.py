@@ -55,11 +55,12 @@ async def test_what_follows_a_deflated_body_is_none_of_it() -> None:
     assert await decode("deflate", zlib.compress(b"one") + b"rest", 3) == b"one"
 
 
-@pytest.mark.parametrize("size", [256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 512 * 1024])
+@pytest.mark.parametrize("size", [256 * 1024 + more for more in (-1, 0, 1, 100, 200, 256 * 1024)])
 async def test_sizes_around_that_of_a_piece(size: int) -> None:
     plain = b"x" * size
     assert await decode("gzip", gzip.compress(plain)) == plain
     assert await decode("deflate", zlib.compress(plain)) == plain
+    assert await decode("deflate", bare(plain)) == plain
 
 
 @pytest.mark.parametrize("coding", FORMS)

@@ -11,6 +11,7 @@ from aibridge.cli.demo.records import Records, Row
 from aibridge.cli.demo.scene import Off, check_answer, check_records, play
 from aibridge.cli.demo.script import QUESTION, Script
 from aibridge.cli.demo.show import Show
+from aibridge.testing import Answer, Request, answer, call
 from tests.cli.conftest import Run
 
 RECORDS = Records(
@@ -52,6 +53,15 @@ async def test_a_server_that_does_not_come_up_is_off(show: Show, monkeypatch: py
 async def test_a_provider_that_fails_is_off(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene, "PROVIDER", "elsewhere")
     with pytest.raises(Off, match="the client got no whole answer: "):
+        await play(show, 30)
+
+
+async def test_a_tool_call_that_the_client_sees_is_off(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    def model(request: Request) -> Answer:
+        return answer(call("not_of_ours"))
+
+    monkeypatch.setattr(scene, "Script", lambda *_, **__: model)
+    with pytest.raises(Off, match="the client saw a tool call that was not its own"):
         await play(show, 30)
 
 

@@ -30,6 +30,12 @@ def test_a_hidden_round_is_noted_beside_the_stream() -> None:
     )
 
 
+def test_an_answer_without_words_leaves_no_trace() -> None:
+    out = StringIO()
+    Show(Console(file=out, width=200)).end_of_answer()
+    assert out.getvalue() == ""
+
+
 def test_a_person_watches_on_a_terminal_only() -> None:
     assert Show(Console(force_terminal=True)).is_live
     assert not Show(Console(file=StringIO())).is_live
