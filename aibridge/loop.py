@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from aibridge.dialects.base import Exchange, usage_of
-from aibridge.errors import AibridgeError, EndlessTools
+from aibridge.errors import AibridgeError, EndlessTools, UpstreamError
 from aibridge.model import Head, Output, Record, Relay, ToolCall, ToolResult
 from aibridge.ports import Emit, Recall, Send, Toolbox, Upstream
 
@@ -24,6 +25,7 @@ class Loop:
         self._recall = recall
         self._send = send
         self._emit = emit
+        self._records: deque[Record] = deque()  # not handed on yet
 
     async def run(self, max_rounds: int) -> None:
         """Runs the turn. What goes wrong is told to the client and stands in the exchange's outcome."""
@@ -53,8 +55,8 @@ class Loop:
                 raise EndlessTools(f"the model went on calling tools after {max_rounds} rounds (tools.max_rounds)")
             results = await self._answer(calls)
             goes_on = exchange.resume(results)
-            for call, result in zip(calls, results, strict=True):
-                await self._emit(usage_of(call, result))
+            self._records += map(usage_of, calls, results)
+            await self._hand_on()
             if not goes_on:
                 return
             await self._round(last=exchange.rounds + 1 >= max_rounds)
@@ -63,8 +65,12 @@ class Loop:
         exchange = self._exchange
         async with self._upstream.open(exchange.request(last)) as response:
             await self._put(exchange.begin(response.status, response.headers))
-            async for data in response:
-                await self._put(exchange.receive(data))
+            try:
+                async for data in response:
+                    await self._put(exchange.receive(data))
+            except UpstreamError:
+                if not exchange.answered:
+                    raise
         await self._put(exchange.end_round())
 
     async def _answer(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
@@ -75,7 +81,6 @@ class Loop:
     async def _put(self, outputs: Iterator[Output]) -> None:
         """Relays what came together in one write, then hands on the records; an error's victims go out before it."""
         data: list[bytes] = []
-        records: list[Record] = []
         try:
             for output in outputs:
                 if isinstance(output, Relay):
@@ -83,9 +88,14 @@ class Loop:
                 elif isinstance(output, Head):
                     await self._send(output)
                 else:
-                    records.append(output)
+                    self._records.append(output)
         finally:
             if data:
                 await self._send(Relay(b"".join(data)))
-            for record in records:
-                await self._emit(record)
+            await self._hand_on()
+
+    async def _hand_on(self) -> None:
+        """Hands the records on; one whose taking is cancelled stays, for abandon()."""
+        while self._records:
+            await self._emit(self._records[0])
+            self._records.popleft()

@@ -82,6 +82,7 @@ class ToolCall:
     input: Mapping[str, JSON] | None  # the arguments decoded; None where the text is no JSON object
     tool: InjectedTool | None  # None: a client tool or a provider tool
     response_id: str | None  # the provider's id of the response that made it
+    hosted: bool = False  # a provider tool: the provider has run it, or runs it
 
 
 @dataclass(frozen=True, slots=True)

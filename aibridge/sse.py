@@ -37,25 +37,32 @@ class Decoder:
         self._limit = limit
         self._pieces: list[bytes] = []  # of the event that is not whole yet
         self._size = 0
+        self._seam = b""  # its last bytes: they may be the start of a blank line
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Yields the events that are whole now. Raises UpstreamError where one exceeds the limit."""
+        """Yields the events that are whole now. Raises UpstreamError where the one under way exceeds the limit."""
+        if self._size > self._limit:
+            raise UpstreamError(f"the provider sent an event of more than {self._limit} bytes")
         self._pieces.append(data)
         self._size += len(data)
-        if b"\n" in data or b"\r" in data:  # no line end, no event: a long line is joined only once
+        if self._ends_one(data):
             *blocks, rest = self._split(b"".join(self._pieces))
             self._pieces, self._size = [rest], len(rest)
             for block in blocks:
                 yield self._event(block)
-        if self._size > self._limit:
-            raise UpstreamError(f"the provider sent an event of more than {self._limit} bytes")
 
     def flush(self) -> Iterator[Event]:
         """Yields the event that the stream's end completes, if there is one."""
         rest, self._pieces = b"".join(self._pieces), []
         if rest.strip():
             yield self._event(rest)
+
+    def _ends_one(self, data: bytes) -> bool:
+        """Whether a blank line may have come with this piece: if not, a long event isn't joined again and again."""
+        recent = self._seam + data
+        self._seam = recent[-3:]
+        return b"\n\n" in recent or (b"\r" in recent and _BLANK_LINE.search(recent) is not None)
 
     def _split(self, buffer: bytes) -> list[bytes]:
         if b"\r" not in buffer:
@@ -68,7 +75,7 @@ class Decoder:
         text = raw
         if not self._started:
             self._started, text = True, raw.removeprefix(_BOM)
-        if text.startswith(b"data: {") and text.find(b"\n") == len(text) - 2:
+        if text.startswith(b"data: {") and text.find(b"\n") == len(text) - 2 and b"\r" not in text:
             return Event(raw, text[6:-2])  # the one form that matters for speed: a single data line
         return _parse(raw, text)
 
@@ -87,7 +94,8 @@ def _parse(raw: bytes, text: bytes) -> Event:
 
 
 def encode(data: bytes, name: bytes = b"") -> bytes:
-    """One event with a single data line, as it goes on the wire."""
+    """One event, as it goes on the wire; a line feed in its data starts another data line."""
+    data = data.replace(b"\n", b"\ndata: ")
     if name:
         return b"event: %b\ndata: %b\n\n" % (name, data)
     return b"data: %b\n\n" % data

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from aibridge.dialects.codec import as_input, count, decode
-from aibridge.dialects.refusal import refusal, refusal_headers
+from aibridge.dialects.codec import as_input
+from aibridge.dialects.refusal import message_in, refusal, refusal_headers
 from aibridge.errors import AibridgeError, UpstreamError, classify
 from aibridge.model import (
     JSON,
@@ -84,6 +84,16 @@ class Exchange(ABC):
     def correlating_tool_call_id(self) -> str | None:
         """The id of the call that the request's last message answers."""
 
+    @property
+    def left_out(self) -> int:
+        """How many tools of ours there was no room for."""
+        return 0
+
+    @property
+    def session_id(self) -> str | None:
+        """The client's conversation, where the body says which."""
+        return None
+
     # Hidden turns.
 
     def lookups(self) -> list[RecallKey]:
@@ -98,6 +108,11 @@ class Exchange(ABC):
         return None
 
     # A round.
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer's terminal event has come, so that a cut can take nothing from it."""
+        return False
 
     def request(self, last: bool = False) -> bytes:
         """The next round's body. last: the model must answer in words."""
@@ -154,7 +169,7 @@ class Exchange(ABC):
             yield Relay(refusal(self.dialect, error))
         else:
             if not told:
-                yield self._error_event(refusal(self.dialect, error))
+                yield self._error_event(error)
             yield from self._terminate()
         self._headed = self._closed = True
 
@@ -194,7 +209,7 @@ class Exchange(ABC):
     def _finish(self) -> Iterator[Output]: ...
 
     @abstractmethod
-    def _error_event(self, error: bytes) -> Relay: ...
+    def _error_event(self, error: AibridgeError) -> Relay: ...
 
     @abstractmethod
     def _terminate(self) -> Iterator[Output]:
@@ -209,7 +224,7 @@ class Exchange(ABC):
             yield PromptRecord(prompt, response_id)
 
     def _pass_refusal(self, body: bytes) -> Iterator[Output]:
-        message = _message(body) or f"the provider answered with status {self._status}"
+        message = message_in(body) or f"the provider answered with status {self._status}"
         error = UpstreamError(
             message, status=self._status, type=classify(self._status, message), retry_after=_retry_after(self._headers)
         )
@@ -249,15 +264,11 @@ def add_usage(total: JSON, more: JSON) -> JSON:
         return {key: add_usage(total.get(key), more.get(key)) for key in {**total, **more}}
     if more is None:
         return total
-    return count(total) + more if isinstance(more, int) and not isinstance(more, bool) else more
+    return total + more if _is_number(total) and _is_number(more) else more
 
 
-def _message(body: bytes) -> str | None:
-    """The provider's own words, from the forms of error that providers have."""
-    value = decode(body)
-    error: Any = value.get("error", value) if isinstance(value, dict) else None
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else None
+def _is_number(value: JSON) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _retry_after(headers: Headers) -> float | None:

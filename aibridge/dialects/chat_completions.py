@@ -9,6 +9,8 @@ from aibridge.dialects.chat_body import ChatBody
 from aibridge.dialects.chat_request import ChatRequest
 from aibridge.dialects.chat_round import Call, Round
 from aibridge.dialects.chat_stream import DONE, ChatStream
+from aibridge.dialects.refusal import refusal
+from aibridge.errors import AibridgeError
 from aibridge.model import JSON, Head, InjectedTool, Output, Record, Relay, ToolCall, ToolResult
 from aibridge.sse import encode as encode_event
 
@@ -24,7 +26,6 @@ class ChatCompletions(Exchange):
     def __init__(self, body: bytes, *, id: str, tools: Sequence[InjectedTool], max_tools: int = 128) -> None:  # noqa: A002
         super().__init__(body, id=id, tools=tools)
         self._client = ChatRequest(body, tools, max_tools)
-        self.left_out = self._client.left_out
         self._framing: ChatStream | ChatBody = (
             ChatStream(id, injecting=bool(self._client.injected), wants_usage=self._client.wants_usage)
             if self.streaming
@@ -52,6 +53,14 @@ class ChatCompletions(Exchange):
     @property
     def correlating_tool_call_id(self) -> str | None:
         return self._client.correlating_tool_call_id
+
+    @property
+    def left_out(self) -> int:
+        return self._client.left_out
+
+    @property
+    def answered(self) -> bool:
+        return self._framing.done
 
     def _request(self, last: bool) -> bytes:
         self._round = Round(self._client.injected)
@@ -96,7 +105,7 @@ class ChatCompletions(Exchange):
             yield from self._terminate()
             return
         if not self.streaming:
-            yield Head(self._status, self._headers)
+            yield Head(self._status, tuple(header for header in self._headers if header[0] != b"content-length"))
         yield from self._framing.finish(self._usage, self.rounds)
 
     def _records(self) -> Iterator[Record]:
@@ -113,9 +122,8 @@ class ChatCompletions(Exchange):
     def _drop_pending(self) -> None:
         self._pending = []
 
-    def _error_event(self, error: bytes) -> Relay:
-        return Relay(encode_event(error))
+    def _error_event(self, error: AibridgeError) -> Relay:
+        return Relay(encode_event(refusal(self.dialect, error)))
 
     def _terminate(self) -> Iterator[Output]:
-        if self.streaming:
-            yield Relay(DONE)
+        yield Relay(DONE)

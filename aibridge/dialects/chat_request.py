@@ -24,14 +24,13 @@ class ChatRequest:
         declared: list[JSON] = self._body.get("tools") or []
         # The legacy `functions` can't stand beside `tools`, so such a request gets none of ours.
         room = 0 if self._body.get("functions") else max_tools - len(declared)
-        taken = {name for tool in declared if (name := _declared_name(tool)) is not None}
+        taken = set(map(_declared_name, declared))
         self.injected = choose(tools, taken, room)
         self.left_out = len(tools) - len(self.injected) - len(taken.intersection(tool.name for tool in tools))
         self.model: str = self._body["model"]
         self.streaming: bool = bool(self._body.get("stream"))
         self.wants_usage = bool((self._body.get("stream_options") or {}).get("include_usage"))
         self._changed = self._change(declared)
-        self._relaxed = False
 
     @property
     def prompt(self) -> str | None:
@@ -57,15 +56,18 @@ class ChatRequest:
         message = {"role": "assistant", "content": text or None, "tool_calls": [sent for _, sent, _ in calls]}
         results = [{"role": "tool", "tool_call_id": call.id, "content": result.text} for call, _, result in calls]
         self._body["messages"] = [*self._body["messages"], message, *results]
-        if _forced(self._body.get("tool_choice")):
-            self._body["tool_choice"] = "auto"  # a choice that stays forced would loop for ever
+        if "tool_choice" in self._body:
+            self._body["tool_choice"] = _relaxed(self._body["tool_choice"])
         self._changed = True
 
     def encode(self, last: bool) -> bytes:
-        """The body for the next round: the client's own bytes where nothing changes."""
-        if last and self.injected:
-            return encode({**self._body, "tool_choice": "none"})
-        return encode(self._body) if self._changed else faithful(self._raw, self._body)
+        """The body for the next round: the client's own bytes where nothing changes. Raises ClientError."""
+        try:
+            if last and self.injected:
+                return encode({**self._body, "tool_choice": "none"})
+            return encode(self._body) if self._changed else faithful(self._raw, self._body)
+        except RecursionError:  # it could just be read, on a shallower stack
+            raise ClientError("The request body is nested too deeply.") from None
 
     def _change(self, declared: list[JSON]) -> bool:
         changed = False
@@ -91,17 +93,19 @@ def _render(tool: InjectedTool) -> msgspec.Raw:
     return msgspec.Raw(encode({"type": "function", "function": function}))
 
 
-def _declared_name(tool: Mapping[str, Any]) -> str | None:
-    inner = tool.get(tool["type"]) if isinstance(tool.get("type"), str) else None
-    name = inner.get("name") if isinstance(inner, dict) else None
-    return name if isinstance(name, str) else None
+def _declared_name(tool: Mapping[str, Any]) -> str:
+    """The name of a client tool, wherever its type keeps it; without the padding that is ignored in calls too."""
+    places = [place for place in (*tool.values(), tool) if isinstance(place, dict)]
+    names = [place["name"].strip() for place in places if isinstance(place.get("name"), str)]
+    return names[0] if names else ""
 
 
-def _forced(choice: JSON) -> bool:
-    if isinstance(choice, dict):
-        allowed = choice.get("allowed_tools")
-        return not (isinstance(allowed, dict) and allowed.get("mode") == "auto")
-    return bool(choice == "required")
+def _relaxed(choice: JSON) -> JSON:
+    """The tool-choice once a tool has been called: one that stays forced would loop for ever."""
+    if not isinstance(choice, dict):
+        return "auto" if choice == "required" else choice
+    allowed = choice.get("allowed_tools")
+    return {**choice, "allowed_tools": {**allowed, "mode": "auto"}} if isinstance(allowed, dict) else "auto"
 
 
 def _validate(body: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from aibridge.dialects.codec import as_object, count, encode
 from aibridge.model import JSON, InjectedTool, TokenUsage, ToolCall
 
-_CUT_OFF = frozenset({"length", "content_filter"})
+_CUT_OFF = ("length", "content_filter")
 _ARGUMENTS = {"function": "arguments", "custom": "input"}  # by the type of a call
 _EXTRA_TOKENS = {
     "prompt_tokens_details": {"audio_tokens": "prompt_audio"},
@@ -59,7 +59,7 @@ class Call:
     def as_sent(self) -> dict[str, JSON]:
         """The call as the provider would have sent it whole."""
         body = {"name": self.name, _ARGUMENTS[self.type]: self.text}
-        return {"id": self.id, "type": self.type, self.type: body, **self.other}
+        return {**({"id": self.id} if self.id else {}), "type": self.type, self.type: body, **self.other}
 
 
 class Round:
@@ -110,6 +110,8 @@ class Round:
 
     def _tool_call(self, call: Call, at: int) -> ToolCall:
         name = call.name.strip()
+        if call.ours is None:  # the round was cut, so no more of its name will come
+            self.decide(call, whole=True)
         if call.ours:  # without an id a result could not be told whose it is; a few servers send none
             call.id = call.id or f"call_{self.response_id}_{at}"
         tool = self._tools[name] if call.ours else None
@@ -132,11 +134,23 @@ class Round:
         )
 
 
+def choices_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The choices of a completion or of a chunk."""
+    choices = answer.get("choices")
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
 def _starts_another(call: Call, piece: Mapping[str, Any]) -> bool:
-    """Some servers give every call the same index: another id, beside a name, tells them apart."""
-    function = piece.get("function")
-    named = isinstance(function, dict) and bool(function.get("name"))
-    return named and bool(call.id) and bool(piece.get("id")) and piece["id"] != call.id
+    """Some servers give every call the same index, or none: then a name tells them apart, beside another id…"""
+    body = piece.get("function") or piece.get("custom")
+    if not isinstance(body, dict) or not body.get("name"):
+        return False
+    if call.id and piece.get("id"):
+        return bool(piece["id"] != call.id)
+    # … or, without ids, another name or more arguments after arguments that are whole.
+    return bool(call.text) and (
+        body["name"] != call.name or (bool(body.get("arguments")) and as_object(call.text) is not None)
+    )
 
 
 def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:

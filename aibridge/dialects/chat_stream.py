@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from aibridge.dialects.chat_round import Call, Round
+from aibridge.dialects.chat_round import Call, Round, choices_of
 from aibridge.dialects.codec import decode, encode
+from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
 from aibridge.model import JSON, Relay
 from aibridge.sse import Decoder, Event
@@ -15,6 +16,7 @@ from aibridge.sse import encode as encode_event
 
 DONE = encode_event(b"[DONE]")
 
+_NULL_USAGE = b',"usage":null'  # quotes that aren't escaped: it can't stand within a string
 _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*"[^"\\]*"')
 
 
@@ -29,6 +31,8 @@ class ChatStream:
         self._injecting = injecting
         self._wants_usage = wants_usage
         self._introduced = False  # an earlier round has told the role already
+        self._usage_chunk: tuple[bytes, dict[str, Any]] | None = None
+        self.done = False
 
     def start(self, round_: Round) -> None:
         """Makes ready for the next round."""
@@ -36,23 +40,22 @@ class ChatStream:
         self._decoder = Decoder()
         self._prefix = b"\0"  # how this round's chunks begin, up to the end of their id
         self._last: dict[str, Any] = {}  # the model for chunks of ours
-        self._tail: list[dict[str, Any]] = []  # the finish and what follows it
-        self._usage_chunk: tuple[bytes, dict[str, Any]] | None = None
+        self._tail: list[tuple[bytes | None, dict[str, Any]]] = []  # the finish and what follows it
         self._shown = 0  # calls of the client
-        self._done = False
+        self.done = False  # the terminal event has come
 
     def receive(self, data: bytes) -> Iterator[Relay]:
         """Yields what the client may see of it."""
-        for event in self._decoder.feed(data):
-            if relayed := self._event(event):
-                yield Relay(relayed)
+        if relayed := b"".join(map(self._event, self._decoder.feed(data))):
+            yield Relay(relayed)
 
     def end(self) -> Iterator[Relay]:
         """Takes the round's end. Raises UpstreamError where the answer has none."""
         for event in self._decoder.flush():
-            if relayed := self._event(event):
+            relayed = self._event(event)
+            if relayed and relayed is not event.raw:  # half an event would only confuse the client
                 yield Relay(relayed)
-        if not (self._done or self._round.finish or self.error):
+        if not (self.done or self._round.finish or self.error):
             raise UpstreamError("the provider closed the stream before the answer was complete")
         for call in self._round.calls:
             if call.ours is None:
@@ -63,76 +66,87 @@ class ChatStream:
     def hide(self) -> Iterator[Relay]:
         """The round stays hidden: of what was withheld only words go on."""
         self._introduced = True
-        for chunk in self._tail:
-            for choice in _choices(chunk):
+        for _, chunk in self._tail:
+            for choice in choices_of(chunk):
                 choice["finish_reason"] = None
             if _says_something(chunk):
                 yield Relay(self._encode(chunk))
 
     def finish(self, usage: JSON, rounds: int) -> Iterator[Relay]:
         """What was withheld, the turn's usage where the client asked for it, and the end."""
-        for chunk in self._tail:
-            yield Relay(self._encode(chunk))
+        for own, chunk in self._tail:
+            yield Relay(self._encode(chunk) if own is None else self._with_id(own, chunk))
         if self._usage_chunk and self._wants_usage:
             data, chunk = self._usage_chunk
-            alone = not _choices(chunk)
+            alone = not choices_of(chunk)
             if alone and rounds == 1:
-                yield Relay(encode_event(self._with_id(data, chunk)))
+                yield Relay(self._with_id(data, chunk))
             else:
                 yield Relay(self._encode({**chunk, "choices": [], "usage": usage}))
         yield Relay(DONE)
 
     def _event(self, event: Event) -> bytes:
-        if self.error or event.data == b"[DONE]":
-            self._done = True
+        if self.done or self.error or event.data == b"[DONE]":
+            self.done = True
             return b""
         chunk = decode(event.data) if event.data else None
+        if event.name == b"error" or (isinstance(chunk, dict) and chunk.get("error")):
+            return self._provider_error(event)
         if not isinstance(chunk, dict):
             return event.raw  # a comment, or nothing that we or the client could act on
-        if chunk.get("error") or event.name == b"error":
-            return self._provider_error(event, chunk)
         return self._chunk(event.data, chunk)
 
-    def _provider_error(self, event: Event, chunk: dict[str, Any]) -> bytes:
-        error = chunk.get("error", chunk)
-        message = str(error.get("message") if isinstance(error, dict) else error)
-        self.error = UpstreamError(message, type=classify(None, message + str(error)))
+    def _provider_error(self, event: Event) -> bytes:
+        text = event.data.decode(errors="replace")
+        self.error = UpstreamError(message_in(event.data) or text, type=classify(None, text))
         return event.raw if event.raw.endswith(b"\n\n") else encode_event(event.data, event.name)
 
     def _chunk(self, data: bytes, chunk: dict[str, Any]) -> bytes:
-        self._last = chunk
         if self._round.response_id is None and isinstance(chunk.get("id"), str):
             self._round.response_id = chunk["id"]
-        choices = _choices(chunk)
-        edited = "usage" in chunk and self._usage(data, chunk, choices)
-        if edited and not choices and self._usage_chunk:
+        choices = choices_of(chunk)
+        if choices:
+            self._last = chunk
+        own: bytes | None = data  # None once the chunk has to be written anew
+        if "usage" in chunk:
+            if self._notes_usage(data, chunk) and not choices:
+                return b""  # it goes out at the end, if the client asked
+            own = self._without_usage(data, chunk, choices)
+        sifted = False
+        for choice in choices:
+            if self._choice(choice):
+                sifted, own = True, None
+        if self._injecting and self._round.finish:
+            self._tail.append((own, chunk))
             return b""
-        sifted = [self._choice(choice) for choice in choices]
-        if self._injecting and (self._tail or _finishes(choices)):
-            self._tail.append(chunk)
+        if sifted and not _says_something(chunk):
             return b""
-        if any(sifted):
-            return self._encode(chunk) if _says_something(chunk) else b""
-        return self._encode(chunk) if edited else encode_event(self._with_id(data, chunk))
+        return self._encode(chunk) if own is None else self._with_id(own, chunk)
 
-    def _usage(self, data: bytes, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
-        """Notes the usage, for a chunk of its own at the end; whether it must not be relayed here."""
-        reported = isinstance(chunk["usage"], dict)
-        if reported:
-            self._round.usage = chunk["usage"]
-            self._usage_chunk = (data, dict(chunk))
-        if not self._wants_usage:
-            del chunk["usage"]  # it came because we asked
-            return True
-        if reported and _finishes(choices):
-            chunk["usage"] = None
-            return True
-        return reported and not choices
+    def _notes_usage(self, data: bytes, chunk: dict[str, Any]) -> bool:
+        """Notes the usage, if the chunk reports one, for a chunk of its own at the end."""
+        if not isinstance(chunk["usage"], dict):
+            return False
+        self._round.usage = chunk["usage"]
+        self._usage_chunk = (data, dict(chunk))
+        return True
+
+    def _without_usage(self, data: bytes, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bytes | None:
+        """The chunk's bytes without a usage that must not stand in it; None where they have to be written anew."""
+        if not self._wants_usage:  # it came because we asked
+            rest = data.replace(_NULL_USAGE, b"")
+            plain = chunk.pop("usage") is None and len(rest) == len(data) - len(_NULL_USAGE)
+            return rest if plain else None
+        if chunk["usage"] and any(choice.get("finish_reason") for choice in choices):
+            chunk["usage"] = None  # clients that asked for it apart stumble over it here
+            return None
+        return data
 
     def _choice(self, choice: dict[str, Any]) -> bool:
         """Reads one choice and takes out what the client must not see; whether it changed."""
         delta = choice.get("delta")
-        self._round.finish = choice.get("finish_reason") or self._round.finish
+        if finish := choice.get("finish_reason"):
+            self._round.finish = finish
         if not isinstance(delta, dict):
             return False
         content = delta.get("content")
@@ -143,15 +157,22 @@ class ChatStream:
             del delta["role"]
             changed = True
         if isinstance(delta.get("tool_calls"), list):
-            shown = [
-                self._piece(choice.get("index"), piece) for piece in delta["tool_calls"] if isinstance(piece, dict)
-            ]
-            if self._injecting:
-                delta["tool_calls"] = [piece for piece in shown if piece]
-                changed = True
-        if changed and not delta.get("tool_calls", True):
-            del delta["tool_calls"]
+            changed = self._sift(choice.get("index"), delta) or changed
         return changed
+
+    def _sift(self, choice: JSON, delta: dict[str, Any]) -> bool:
+        """Takes from the calls of a delta what the client must not see; whether that changes it."""
+        calls = delta["tool_calls"]
+        pieces = [self._piece(choice, piece) for piece in calls if isinstance(piece, dict)]
+        shown = [piece for piece in pieces if piece]
+        if not self._injecting or shown == calls:
+            return False
+        if len(shown) < len(calls):
+            delta.pop("function_call", None)  # some servers repeat a call in the legacy form
+        delta["tool_calls"] = shown
+        if not shown:
+            del delta["tool_calls"]
+        return True
 
     def _piece(self, choice: JSON, piece: dict[str, Any]) -> dict[str, JSON] | None:
         """What the client may see of a piece of a call: nothing if the call is ours, or may yet turn out to be."""
@@ -170,7 +191,8 @@ class ChatStream:
 
     def _chunk_of(self, delta: dict[str, JSON]) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": None}
-        return self._encode({**self._last, "choices": [choice]})
+        rest = {key: value for key, value in self._last.items() if key != "usage"}
+        return self._encode({**rest, "choices": [choice]})
 
     def _encode(self, chunk: dict[str, Any]) -> bytes:
         return encode_event(encode({**chunk, "id": self._id}))
@@ -180,25 +202,16 @@ class ChatStream:
         if not data.startswith(self._prefix):
             first = _ID_FIRST.match(data)
             if first is None:
-                return encode({**chunk, "id": self._id})
+                return self._encode(chunk)
             self._prefix = first.group()
-        return self._head + data[len(self._prefix) :]
-
-
-def _choices(chunk: dict[str, Any]) -> list[dict[str, Any]]:
-    choices = chunk.get("choices")
-    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-
-
-def _finishes(choices: list[dict[str, Any]]) -> bool:
-    return any(choice.get("finish_reason") for choice in choices)
+        return encode_event(self._head + data[len(self._prefix) :])
 
 
 def _says_something(chunk: dict[str, Any]) -> bool:
     """Whether a chunk that we changed still tells the client anything."""
     return any(
         value not in (None, "", [])
-        for choice in _choices(chunk)
+        for choice in choices_of(chunk)
         if isinstance(choice.get("delta"), dict)
         for value in choice["delta"].values()
     )

@@ -47,7 +47,7 @@ def encode(value: JSON) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8, but it has an escape
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":"), default=_decode).encode()  # only what is Raw needs a default
 
 
 def faithful(body: bytes, value: dict[str, Any]) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
-from aibridge.dialects.codec import encode
+from aibridge.dialects.codec import decode, encode
 from aibridge.errors import AibridgeError, ErrorType
 from aibridge.model import DialectName, Headers
 
@@ -40,5 +42,13 @@ def refusal_headers(error: AibridgeError) -> Headers:
     """The headers that go with such a body."""
     headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json")]
     if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
     return tuple(headers)
+
+
+def message_in(body: bytes) -> str | None:
+    """The provider's own words, from the forms of error that providers have."""
+    value = decode(body)
+    error: Any = value.get("error", value) if isinstance(value, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) and message else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from aibridge.dialects.base import Exchange
 from aibridge.dialects.chat_completions import ChatCompletions
-from aibridge.errors import AibridgeError, Unavailable, Unsupported, UpstreamTimeout
+from aibridge.dialects.messages import Messages
+from aibridge.dialects.responses import Responses
+from aibridge.errors import AibridgeError, Unavailable, UpstreamTimeout
 from aibridge.gateway.clients import client_of
 from aibridge.gateway.credentials import choose_credential
 from aibridge.gateway.headers import first, forwardable, refuse_control_characters
@@ -27,8 +29,12 @@ from aibridge.providers import Intercepted, Provider
 
 logger = logging.getLogger(__name__)
 
-DIALECTS: Final[Mapping[DialectName, type[ChatCompletions]]] = {"chat_completions": ChatCompletions}
-"""The dialects that are spoken so far."""
+DIALECTS: Final[Mapping[DialectName, Callable[..., Exchange]]] = {
+    "chat_completions": ChatCompletions,
+    "responses": Responses,
+    "messages": Messages,
+}
+"""What opens an exchange, by its dialect."""
 
 
 class Intercept:
@@ -42,6 +48,7 @@ class Intercept:
         self._provider = provider
         self._route = route
         self._total_seconds = total_seconds
+        self._told_of_cut = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         interception_id = str(uuid.uuid4())
@@ -73,18 +80,24 @@ class Intercept:
         """All that may refuse the request: nothing has gone upstream, and no interception is made of a refusal."""
         refuse_control_characters(headers)
         identity = await self._services.identify(headers)
-        dialect = DIALECTS.get(self._route.dialect)
-        if dialect is None:
-            raise Unsupported(f"The {self._route.dialect} dialect is not served yet.")
         credential = choose_credential(self._provider, identity.own)
         with sight.waiting():
             body = await read_body(headers, receive, self._limits.max_request_bytes)
         toolbox = self._services.toolboxes.offer(identity.actor, first(headers, b"x-aibridge-tools") or "")
-        exchange = dialect(body, id=interception_id, tools=toolbox.tools, max_tools=self._limits.max_tools)
+        opens, max_tools = DIALECTS[self._route.dialect], self._limits.max_tools
+        exchange = opens(body, id=interception_id, tools=toolbox.tools, max_tools=max_tools)
+        self._tell_of_cut(exchange.left_out)
         exchange.restore(await self._services.recall.find(exchange.lookups()))
         interception = self._interception(scope, headers, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
         return _Turn(exchange, self._target(scope, headers, credential), toolbox, interception)
+
+    def _tell_of_cut(self, left_out: int) -> None:
+        """Once, and not with every request."""
+        if left_out and not self._told_of_cut:
+            self._told_of_cut = True
+            most = self._limits.max_tools
+            logger.warning("%d injected tools are left out: a request holds %d (tools.max_tools)", left_out, most)
 
     async def _run(self, turn: _Turn, reply: Reply, sight: Sight) -> None:
         """Runs the turn to whatever end, and records that end come what may."""
@@ -108,6 +121,8 @@ class Intercept:
             raise
         finally:
             outcome = _cancelled(turn.exchange) if gone else turn.exchange.outcome
+            if outcome.status == "failed":
+                logger.warning("an interception failed: %s: %.200s", outcome.error_type, outcome.error_message)
             await asyncio.shield(services.recorder.finish(interception, outcome))
 
     async def _play(self, loop: Loop) -> None:
@@ -148,7 +163,7 @@ class Intercept:
             client=client,
             started_at=self._services.now(),
             user_agent=first(headers, b"user-agent"),
-            session_id=session,
+            session_id=session or exchange.session_id,
             correlating_tool_call_id=exchange.correlating_tool_call_id,
             credential_kind=credential.kind,
             credential_hint=credential.hint,

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aibridge.errors import ClientError, NotFound
+from aibridge.errors import ClientError, NotFound, Unavailable
+from aibridge.gateway.headers import first
 from aibridge.gateway.intercept import Intercept
 from aibridge.gateway.passthrough import Passthrough, error_dialect
-from aibridge.gateway.request import refuse
+from aibridge.gateway.request import headers_of, refuse
 from aibridge.gateway.services import Limits, Services
 from aibridge.model import DialectName
 from aibridge.providers import Passthrough as Allowed
 from aibridge.providers import Provider
+
+_STOPPING = Unavailable("aibridge is stopping: ask again", retry_after=1)
 
 _PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~:@!$&'()*+,=-]+)+/?")
 
@@ -31,6 +34,7 @@ class Gateway:
     ) -> None:
         """`providers`: each with the seconds that one of its requests may take. The first of a type has aliases."""
         self._pages = pages
+        self._stopping = False
         self._intercepts: dict[str, Intercept] = {}
         self._passthroughs: dict[str, tuple[Provider, Passthrough]] = {}
         self._aliased: dict[str, tuple[Provider, Passthrough]] = {}  # by type
@@ -44,16 +48,22 @@ class Gateway:
                 if first:
                     self._intercepts[route.path] = endpoint
 
+    def stop(self) -> None:
+        """From now on nothing is begun; our own pages are still served."""
+        self._stopping = True
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         if scope["type"] != "http":
             raise ValueError(f"this server serves HTTP alone, not {scope['type']}")
         path = scope["raw_path"].decode("latin-1")
         intercept = self._intercepts.get(path)
-        if intercept is not None and scope["method"] == "POST":
-            await intercept(scope, receive, send)
-        elif path in self._pages:
+        if path in self._pages:
             await self._pages[path](scope, receive, send)
+        elif self._stopping:
+            await refuse(send, self._dialect(path), _STOPPING, body=scope["method"] != "HEAD")
+        elif intercept is not None and scope["method"] == "POST":
+            await intercept(scope, receive, send)
         else:
             await self._other(path, scope, receive, send)
 
@@ -64,9 +74,7 @@ class Gateway:
             passthrough, allowed, rest = found
             await passthrough.serve(rest.removeprefix(allowed.strip), allowed.label, scope, receive, send)
             return
-        error: ClientError = NotFound(f"There is no route {method} {path}.", code="not_found")
-        if not _PLAIN.fullmatch(path) and path != "/":
-            error = ClientError("The path holds an encoded or empty segment, which no route of this gateway has.")
+        error = _upgrade_refused() if path in self._intercepts and _wants_upgrade(scope) else _refused(method, path)
         await refuse(send, self._dialect(path), error, body=method != "HEAD")
 
     def _find(self, path: str, method: str) -> tuple[Passthrough, Allowed, str] | None:
@@ -87,6 +95,22 @@ class Gateway:
         if name in self._passthroughs:
             return error_dialect(self._passthroughs[name][0])
         return "messages" if path.startswith("/v1/messages") else "chat_completions"
+
+
+def _wants_upgrade(scope: Scope) -> bool:
+    return first(headers_of(scope), b"upgrade") is not None
+
+
+def _upgrade_refused() -> ClientError:
+    """Clients that try a WebSocket first take this to mean plain HTTP."""
+    message = "WebSockets are not served here: POST the same request over HTTP."
+    return ClientError(message, status=426, code="upgrade_required")
+
+
+def _refused(method: str, path: str) -> ClientError:
+    if path == "/" or _PLAIN.fullmatch(path):
+        return NotFound(f"There is no route {method} {path}.", code="not_found")
+    return ClientError("The path holds an encoded or empty segment, which no route of this gateway has.")
 
 
 def _split(path: str) -> tuple[str, str]:

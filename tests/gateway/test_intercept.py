@@ -253,6 +253,17 @@ async def test_what_is_known_of_the_caller_is_recorded() -> None:
         assert (started.credential_kind, started.credential_hint) == ("centralized", "sk-…cdef")
 
 
+async def test_a_cut_of_the_tools_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    limits = replace(LIMITS, max_tools=0)
+    async with gateway(answer("Noon."), toolbox=Clock(), limits=limits) as served:
+        await served.ask()
+        await served.ask()
+
+        assert served.provider.requests[0].tool_names == []
+        told = [record.getMessage() for record in caplog.records if "max_tools" in record.getMessage()]
+        assert told == ["1 injected tools are left out: a request holds 0 (tools.max_tools)"]
+
+
 DEEP = b'{"model":"m","messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
@@ -309,16 +320,6 @@ async def test_a_foreign_web_page_cannot_spend_the_key(header: str) -> None:
         assert response.status_code == 403
         assert "evil.example" in response.json()["error"]["message"]
         assert served.provider.requests == []
-
-
-async def test_a_dialect_to_come_answers_501_in_its_own_form() -> None:
-    async with gateway(answer("no")) as served:
-        anthropic = await served.client.post("/anthropic/v1/messages", json={})
-        responses = await served.client.post("/v1/responses", json={})
-
-        assert anthropic.status_code == responses.status_code == 501
-        assert anthropic.json()["type"] == "error"
-        assert responses.json()["error"]["type"] == "invalid_request_error"
 
 
 async def test_fifty_concurrent_streams_with_injected_calls_do_not_cross() -> None:

@@ -108,8 +108,9 @@ async def test_ansi_in_a_header_is_refused() -> None:
         assert served.provider.requests == []
 
 
-async def test_only_http_is_served() -> None:
+async def test_a_websocket_is_told_to_come_over_http() -> None:
     async with gateway(answer("no")) as served:
         upgrade = "upgrade: websocket\r\nconnection: upgrade, close\r\nsec-websocket-key: eA==\r\n"
         response = await raw(served, f"GET /openai/v1/responses HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n".encode())
-        assert response.split(b" ")[1] == b"404"
+        assert response.split(b" ")[1] == b"426"
+        assert b"POST the same request over HTTP" in response

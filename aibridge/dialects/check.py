@@ -1,0 +1,23 @@
+"""Refusing what a client got wrong, in words that name the place, what belongs there and what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aibridge.dialects.codec import kind
+from aibridge.errors import ClientError
+from aibridge.model import JSON
+
+
+def expect(body: dict[str, Any], key: str, type_: type, wanted: str, *, required: bool = False) -> None:
+    """Raises ClientError unless the member is of this type, or absent where it need not be there."""
+    value = body.get(key)
+    if value is None and not required:
+        return
+    if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
+        raise wrong(key, wanted, value)
+
+
+def wrong(path: str, wanted: str, value: JSON) -> ClientError:
+    """What to raise for a value that is not what is wanted there."""
+    return ClientError(f"'{path}' must be {wanted}, not {kind(value)}.", param=path)
