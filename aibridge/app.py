@@ -104,14 +104,19 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             upstreams=telemetry.upstreams(upstreams),
             toolboxes=telemetry.toolboxes(tools),
             recorder=telemetry.recorder(recorder),
-            recall=NoRecall(),
+            recalls=NoRecall(),
             observer=telemetry,
             now=lambda: datetime.now(UTC),
         )
         readiness = Readiness({"recorder": _recorder_check(recorder), "mcp_servers": _tools_check(tools)})
         gateway = Gateway(services, _limits(settings), _providers(settings), _pages(readiness, telemetry.metrics))
         listener = stack.enter_context(listen(settings.server.host, settings.server.port))
-        server = Server(gateway, grace_seconds=settings.server.shutdown_grace_seconds, on_stop=readiness.stop)
+
+        def stop() -> None:
+            readiness.stop()
+            gateway.stop()
+
+        server = Server(gateway, grace_seconds=settings.server.shutdown_grace_seconds, on_stop=stop)
         yield House(server, listener, tools, recorder)
 
 

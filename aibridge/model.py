@@ -5,7 +5,7 @@ Nothing here does I/O or knows a dialect, a database or a library's types.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -227,14 +227,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RecallKey:
-    """Where a hidden turn is found again: a digest, bound to its actor, provider and conversation."""
+    """Where a hidden turn is found again: a digest of the conversation that leads to it and of what was seen of it."""
 
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class HiddenTurn:
-    """Rounds that the client never saw, as the provider did, and the keys that its next request will carry."""
+    """Rounds that the client never saw, as the provider did, under keys that the client's next request will bear."""
 
     keys: tuple[RecallKey, ...]
-    content: Sequence[JSON] = field(default_factory=tuple)
+    content: bytes  # JSON, in the words of the exchange that made it

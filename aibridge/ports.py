@@ -103,11 +103,23 @@ class Recorder(Protocol):
 
 
 class Recall(Protocol):
-    """Hidden turns, kept and found again."""
+    """One actor's hidden turns with one provider."""
 
-    async def find(self, keys: Sequence[RecallKey]) -> list[HiddenTurn]: ...
+    async def find(self, keys: Sequence[RecallKey]) -> list[HiddenTurn]:
+        """Those of these keys that are kept, each under the keys asked for; none where there is any trouble."""
+        ...
 
-    async def keep(self, turn: HiddenTurn) -> None: ...
+    async def keep(self, turn: HiddenTurn) -> None:
+        """Returns once the turn can be found, by another process too. Trouble is logged, and harms no request."""
+        ...
+
+
+class Recalls(Protocol):
+    """Everybody's hidden turns."""
+
+    def of(self, actor: Actor, provider: str) -> Recall:
+        """Those of one actor, with the provider of this name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +196,10 @@ class NoRecorder:
 
 
 class NoRecall:
-    """Remembers nothing."""
+    """Remembers nothing, of anybody."""
+
+    def of(self, actor: Actor, provider: str) -> Recall:
+        return self
 
     async def find(self, keys: Sequence[RecallKey]) -> list[HiddenTurn]:
         """Finds nothing."""

@@ -29,7 +29,7 @@ from tests.twins import Answer, ClientSink, MemoryRecall, RecordSink, ScriptedTo
 
 TOOL = InjectedTool("bmcp_srv_time", "time", "srv", "http://srv", "", b"{}")
 CALL = ToolCall("call-1", TOOL.name, "{}", {}, TOOL, "resp-1")
-TURN = HiddenTurn((RecallKey("k"),), ("x",))
+TURN = HiddenTurn((RecallKey("k"),), b"[]")
 
 
 class Plain(Exchange):

@@ -237,8 +237,8 @@ class Recall(Section):
     """How hidden turns are remembered between requests."""
 
     enabled: bool = Field(default=True, description="Whether hidden turns are kept and put back into the conversation.")
-    ttl_days: Days = Field(default=30, description="Days that a hidden turn is kept.")
-    max_bytes_per_turn: Count = Field(default=4194304, description="Larger hidden turns are not kept.")
+    ttl_days: Days = Field(default=7, description="Days that a hidden turn is kept.")
+    max_bytes_per_turn: Count = Field(default=1_000_000, description="Larger hidden turns are not kept.")
 
 
 class Telemetry(Section):

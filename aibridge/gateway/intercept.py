@@ -24,7 +24,7 @@ from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
 from aibridge.loop import Loop
 from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target
-from aibridge.ports import Sight, Toolbox
+from aibridge.ports import Recall, Sight, Toolbox
 from aibridge.providers import Intercepted, Provider
 
 logger = logging.getLogger(__name__)
@@ -87,10 +87,11 @@ class Intercept:
         opens, max_tools = DIALECTS[self._route.dialect], self._limits.max_tools
         exchange = opens(body, id=interception_id, tools=toolbox.tools, max_tools=max_tools)
         self._tell_of_cut(exchange.left_out)
-        exchange.restore(await self._services.recall.find(exchange.lookups()))
+        recall = self._services.recalls.of(identity.actor, self._provider.name)
+        exchange.restore(await recall.find(exchange.lookups()))
         interception = self._interception(scope, headers, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
-        return _Turn(exchange, self._target(scope, headers, credential), toolbox, interception)
+        return _Turn(exchange, self._target(scope, headers, credential), toolbox, recall, interception)
 
     def _tell_of_cut(self, left_out: int) -> None:
         """Once, and not with every request."""
@@ -107,7 +108,7 @@ class Intercept:
             await services.recorder.record(interception, record)
 
         upstream = services.upstreams.bind(turn.target)
-        loop = Loop(turn.exchange, upstream, turn.toolbox, services.recall, send=sight.sending(reply), emit=emit)
+        loop = Loop(turn.exchange, upstream, turn.toolbox, turn.recall, send=sight.sending(reply), emit=emit)
         gone = False
         try:
             async with reply.attended():
@@ -177,6 +178,7 @@ class _Turn:
     exchange: Exchange
     target: Target
     toolbox: Toolbox
+    recall: Recall
     interception: Interception
 
 

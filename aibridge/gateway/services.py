@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from aibridge.ports import Identify, Observer, Recall, Recorder, Toolboxes, Upstreams
+from aibridge.ports import Identify, Observer, Recalls, Recorder, Toolboxes, Upstreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,6 @@ class Services:
     upstreams: Upstreams
     toolboxes: Toolboxes
     recorder: Recorder
-    recall: Recall
+    recalls: Recalls
     observer: Observer
     now: Callable[[], datetime]

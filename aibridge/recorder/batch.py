@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, UpdateBase, bindparam, func, literal_column, select, update
@@ -15,7 +16,6 @@ from aibridge.recorder.rows import COLUMNS, Kind, Row
 from aibridge.store import tables
 
 logger = logging.getLogger(__name__)
-
 
 Waiter = asyncio.Future[None]
 Entry = tuple[Kind, Row, Waiter | None]
@@ -60,10 +60,14 @@ class Batch:
         return []
 
     def _write_together(self, engine: Engine, groups: Sequence[list[Row]]) -> None:
-        with engine.begin() as connection:
-            for statement, group in zip(self._statements, groups, strict=True):
-                if group:
-                    connection.exec_driver_sql(statement.sql, [statement.bind(row) for row in group])
+        bound = [
+            (statement.sql, [statement.bind(row) for row in group])
+            for statement, group in zip(self._statements, groups, strict=True)
+            if group
+        ]
+        with engine.begin() as connection:  # only now: other processes wait for this lock
+            for sql, parameters in bound:
+                connection.exec_driver_sql(sql, parameters)
 
     def _write_one_by_one(self, engine: Engine, groups: Sequence[list[Row]]) -> list[Row]:
         with engine.begin() as connection:
@@ -82,7 +86,8 @@ class Batch:
                 fault = type(error).__name__  # its text might quote what a person wrote
             else:
                 return True
-        logger.error("a record was dropped: no such %s can be stored (%s)", kind.name.lower(), fault)
+        owner = row[COLUMNS[kind].index("interception_id")] if "interception_id" in COLUMNS[kind] else row[0]
+        logger.error("dropped a record that cannot be stored: %s of interception %s (%s)", kind.name, owner, fault)
         return False
 
 
@@ -93,13 +98,13 @@ class _Statement:
         # Any: what every SQL compiler has, `Compiled` does not declare.
         compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
         self.sql = str(compiled)
-        self._order = [names.index(name) for name in compiled.positiontup]
+        self._in_order = itemgetter(*[names.index(name) for name in compiled.positiontup])
         types = [compiled.binds[name].type for name in compiled.positiontup]
         processors = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
         self._processors = [(place, process) for place, process in enumerate(processors) if process]
 
     def bind(self, row: Row) -> Row:
-        values = [row[place] for place in self._order]
+        values = list(self._in_order(row))
         for place, process in self._processors:
             values[place] = process(values[place])
         return tuple(values)
@@ -111,12 +116,14 @@ def _link() -> UpdateBase:
     A parent is never the younger one, so that no thread runs in a circle.
     """
     child, parent, calls = tables.interceptions, tables.interceptions.alias("parent"), tables.tool_usages
+    # An expression has no index; with one, SQLite would go through all that the actor ever did and not by the call.
+    actor = parent.c.initiator_id.concat(literal_column("''"))
     found = (
         select(parent.c.id, func.coalesce(parent.c.thread_root_id, parent.c.id).label("root_id"))
         .join(calls, calls.c.interception_id == parent.c.id)
         .where(
             calls.c.provider_tool_call_id == bindparam("call"),
-            parent.c.initiator_id == bindparam("actor"),
+            actor == bindparam("actor"),
             parent.c.started_at <= bindparam("started"),
             parent.c.id != bindparam("interception"),
         )

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from aibridge.store.engine import StoreError
 from aibridge.store.tables import instances, interceptions
 
 HEARTBEAT_SECONDS = 10.0
@@ -38,10 +39,16 @@ class Instance:
 
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """Holds the lock. Raises OSError where the directory cannot be written."""
-        self._directory.mkdir(mode=0o700, exist_ok=True)
+        """Holds the lock. Raises StoreError where the directory cannot be written."""
         path = self._lock_of(self.id)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            remedy = "it holds the locks of running processes; make room for it, and let this user write it"
+            raise StoreError(
+                f"the directory {self._directory} cannot be written ({error.strerror}): {remedy}"
+            ) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

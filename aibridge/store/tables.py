@@ -131,6 +131,7 @@ interceptions = Table(
     Column("instance_id", Text, doc="The process that serves it."),
     Index(None, "started_at"),
     Index(None, "initiator_id", "started_at"),
+    info={"doc": "One client request, from start to outcome."},
 )
 
 # Few are open at once, so those left behind by a dead process are found without a scan.
@@ -153,6 +154,7 @@ token_usages = Table(
     Column("cache_write_input_tokens", BigInteger, nullable=False, doc="Input tokens written to the provider's cache."),
     _metadata("Other token types by name; `estimated` or `partial` where the round was cut."),
     _time("created_at", "When the round's usage was known."),
+    info={"doc": "The tokens of one round: one row for each, even where it was cut."},
 )
 
 user_prompts = Table(
@@ -164,6 +166,7 @@ user_prompts = Table(
     Column("prompt", Text, nullable=False, doc="What the person asked; empty with `recorder.prompts: none`."),
     _metadata("Reserved."),
     _time("created_at", "When it was recorded."),
+    info={"doc": "What the person asked, once an interception."},
 )
 
 tool_usages = Table(
@@ -172,7 +175,7 @@ tool_usages = Table(
     _id(),
     _interception_id(),
     _provider_response_id(),
-    Column("provider_tool_call_id", Text, nullable=False, index=True, doc="The provider's id of the call."),
+    Column("provider_tool_call_id", Text, nullable=False, doc="The provider's id of the call."),
     Column("tool", Text, nullable=False, doc="The tool's own name."),
     Column("server_url", Text, doc="The MCP server of an injected tool: its URL, or its command."),
     Column(
@@ -185,6 +188,9 @@ tool_usages = Table(
     _metadata("What else is known of the call."),
     _time("created_at", "When the call was complete."),
     _later("completed_at", "When its result was; null where the client runs the tool."),
+    # With the time, since some providers use `call_0` again and again, and the latest is meant.
+    Index(None, "provider_tool_call_id", "created_at"),
+    info={"doc": "The calls that the model made of injected tools and of the client's."},
 )
 
 model_thoughts = Table(
@@ -195,6 +201,7 @@ model_thoughts = Table(
     Column("content", Text, nullable=False, doc="The reasoning as the provider shows it; empty with `prompts: none`."),
     _metadata("`source`: `thinking`, `reasoning_summary` or `commentary`."),
     _time("created_at", "When it was recorded."),
+    info={"doc": "The model's reasoning, as far as the provider shows it."},
 )
 
 keys = Table(
@@ -209,6 +216,7 @@ keys = Table(
     _time("created_at", "When it was made."),
     _later("revoked_at", "When it was revoked; null while it is good."),
     _later("last_used_at", "When it was last used."),
+    info={"doc": "Gateway keys."},
 )
 
 instances = Table(
@@ -219,6 +227,7 @@ instances = Table(
     Column("pid", Integer, nullable=False, doc="Its process id there."),
     _time("started_at", "When it started."),
     _time("heartbeat_at", "When it last said that it lives."),
+    info={"doc": "The running processes of the gateway: whose an open interception is."},
 )
 
 hidden_turns = Table(
@@ -233,4 +242,5 @@ hidden_turns = Table(
     _time("expires_at", "When it may be forgotten."),
     Index(None, "key", "actor", "provider"),
     Index(None, "expires_at"),
+    info={"doc": "Rounds that the client never saw, kept for its next request."},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import httpx2
 from mcp import MCPError
@@ -29,17 +29,10 @@ def explain(error: BaseException, secrets: Iterable[str] = ()) -> str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """What a group of errors comes from: a server that went down where one did, else the first."""
-    leaves = list(_leaves(error))
-    return next((leaf for leaf in leaves if isinstance(leaf, ServerDown)), leaves[0])
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
+    """The first leaf of a group: the others follow from it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _words(error: BaseException) -> str:

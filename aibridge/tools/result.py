@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import msgspec
@@ -17,6 +18,8 @@ from mcp_types import (
 )
 
 from aibridge.model import Image, Text, ToolResult
+
+logger = logging.getLogger(__name__)
 
 ERROR_CHARS = 500
 """How much of a failed tool's text is recorded as its error."""
@@ -76,6 +79,7 @@ def _cut(parts: list[Text | Image], limit: int) -> tuple[Text | Image, ...]:
     length = sum(len(part.text) + 1 for part in parts if isinstance(part, Text)) - 1  # they are joined by line feeds
     if length <= limit:
         return tuple(parts)
+    logger.warning("a tool's result of %d characters was cut to %d", length, limit)
     note = _CUT.format(length=length, limit=limit)
     return (*_first(parts, max(limit - len(note), 0)), Text(note.lstrip("\n")))
 

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -21,7 +21,7 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from aibridge.tools.faults import ServerDown, one_line
+from aibridge.tools.faults import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +32,23 @@ MAX_LINE_BYTES = 32 * 1024 * 1024
 EOF_SECONDS = 2.0  # for the server to end by itself when its input ends
 TERM_SECONDS = 1.0  # … after SIGTERM
 KILL_SECONDS = 1.0  # … to be gone after SIGKILL
+LAST_WORDS_SECONDS = 0.5  # for what it wrote before it ended to be read
 
 
 @asynccontextmanager
-async def stdio_streams(command: str, args: Sequence[str], env: Mapping[str, str]) -> AsyncGenerator[Streams]:
+async def stdio_streams(
+    command: str, args: Sequence[str], env: Mapping[str, str], *, on_end: Callable[[str], None]
+) -> AsyncGenerator[Streams]:
     """Starts the command and yields its messages. On leaving, it and its children are gone within 4 s.
 
-    Its environment is a minimal one (PATH, HOME …) with `env` added. Raises OSError where it can't be started;
-    ServerDown, from the block, when it ends or breaks the protocol.
+    Its environment is a minimal one (PATH, HOME …) with `env` added. `on_end` hears why there will be no more messages.
+    Raises OSError where it can't be started.
     """
-    process, transport = await _start(command, args, {**get_default_environment(), **env})
+    with anyio.CancelScope(shield=True):  # a cancellation in the midst of starting would lose the process
+        process, transport = await _start(command, args, {**get_default_environment(), **env})
     inward, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outward, to_send = anyio.create_memory_object_stream[SessionMessage](0)
-    server = _Server(process)
+    server = _Server(process, on_end)
     try:
         async with inward, received, outward, to_send, anyio.create_task_group() as tasks:
             tasks.start_soon(server.read, inward)
@@ -81,32 +85,32 @@ async def _start(
 class _Server:
     """The three pipes of a running server."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, on_end: Callable[[str], None]) -> None:
         assert process.stdin and process.stdout and process.stderr  # they were asked for  # noqa: S101, PT018
         self._process = process
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._on_end = on_end
         self._last_words = ""
+        self._silent = anyio.Event()  # its standard error has been read to the end
 
     async def read(self, inward: ObjectSendStream[SessionMessage | Exception]) -> None:
         """Hands on every message until the output ends, which is the end of the connection."""
-        while line := await self._line():
+        async with inward:
             try:
-                message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+                while line := await self._stdout.readline():
+                    await _hand_on(line, inward)
             except ValueError:
-                logger.debug("a server wrote a line that is no message: %s", one_line(line.decode(errors="replace")))
-                continue
-            await inward.send(message)
-        raise ServerDown(await self._obituary())
-
-    async def _line(self) -> bytes:
-        try:
-            return await self._stdout.readline()
-        except ValueError as error:
-            raise ServerDown(f"the server wrote a line of more than {MAX_LINE_BYTES} bytes") from error
+                self._on_end(f"the server wrote a line of more than {MAX_LINE_BYTES} bytes")
+            except anyio.BrokenResourceError:
+                pass  # nobody reads any more: we are leaving
+            else:
+                self._on_end(await self._obituary())
 
     async def _obituary(self) -> str:
         if not await _gone(self._process, KILL_SECONDS):
             return "the server closed its output"
+        with anyio.move_on_after(LAST_WORDS_SECONDS):
+            await self._silent.wait()
         status = f"the server ended with status {self._process.returncode}"
         return f"{status}: {self._last_words}" if self._last_words else status
 
@@ -125,6 +129,16 @@ class _Server:
                 if text := one_line(line):
                     self._last_words = text
                     logger.debug("a server says on its standard error: %s", text)
+        self._silent.set()
+
+
+async def _hand_on(line: bytes, inward: ObjectSendStream[SessionMessage | Exception]) -> None:
+    try:
+        message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError:
+        logger.debug("a server wrote a line that is no message: %s", one_line(line.decode(errors="replace")))
+    else:
+        await inward.send(message)
 
 
 async def _stop(process: Process) -> None:
@@ -143,7 +157,7 @@ async def _stop(process: Process) -> None:
 
 async def _gone(process: Process, seconds: float) -> bool:
     """Whether the process ends within the time. Process.wait() would wait for its children's pipes as well."""
-    with anyio.move_on_after(seconds):
-        while process.returncode is None:  # noqa: ASYNC110  nothing tells of the process alone
-            await anyio.sleep(0.01)
+    deadline = anyio.current_time() + seconds
+    while process.returncode is None and anyio.current_time() < deadline:  # noqa: ASYNC110  nothing tells of it alone
+        await anyio.sleep(0.01)
     return process.returncode is not None

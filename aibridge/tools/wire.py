@@ -32,24 +32,26 @@ Item = SessionMessage | Exception
 
 @asynccontextmanager
 async def opened(
-    settings: ServerSettings, *, on_end: Callable[[], None], on_trouble: Callable[[], None]
+    settings: ServerSettings, *, on_end: Callable[[str], None], on_trouble: Callable[[], None]
 ) -> AsyncGenerator[Streams]:
-    """Connects to the server. `on_end` hears when it hangs up, `on_trouble` when it may have gone unnoticed.
+    """Connects to the server. `on_end` hears that it hung up, `on_trouble` that it may have gone.
 
-    Raises, on entry or from the block, whatever the transport does: OSError, httpx2's errors, ServerDown, groups.
+    Raises, on entry or from the block, whatever the transport does: OSError, httpx2's errors, groups of them.
     """
-    async with _transport(settings, on_trouble) as (read, write):
+    async with _transport(settings, on_end, on_trouble) as (read, write):
         yield Watched(read, on_end), write
 
 
-def _transport(settings: ServerSettings, on_trouble: Callable[[], None]) -> AbstractAsyncContextManager[Streams]:
+def _transport(
+    settings: ServerSettings, on_end: Callable[[str], None], on_trouble: Callable[[], None]
+) -> AbstractAsyncContextManager[Streams]:
     match settings.transport:
         case "streamable-http":
             return _streamable_http(settings, on_trouble)
         case "sse":
             return _sse(settings, on_trouble)
         case "stdio":
-            return stdio_streams(settings.command or "", settings.args, settings.env)
+            return stdio_streams(settings.command or "", settings.args, settings.env, on_end=on_end)
 
 
 @asynccontextmanager
@@ -78,7 +80,7 @@ def _sse(settings: ServerSettings, on_trouble: Callable[[], None]) -> AbstractAs
 class Watched:
     """The stream of a server's messages, seen on their way in."""
 
-    def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
+    def __init__(self, stream: Any, on_end: Callable[[str], None]) -> None:
         self._stream = stream
         self._on_end = on_end
 
@@ -92,7 +94,7 @@ class Watched:
         try:
             item: Item = await self._stream.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
-            self._on_end()
+            self._on_end("the server closed the connection")
             raise
         _mend(item)
         return item

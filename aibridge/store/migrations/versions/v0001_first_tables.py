@@ -80,7 +80,7 @@ def _create_records() -> None:
         sa.Column("invocation_error", sa.Text),
         sa.Column("completed_at", sa.DateTime(timezone=True)),
     )
-    _index("aibridge_tool_usages", "provider_tool_call_id")
+    _index("aibridge_tool_usages", "provider_tool_call_id", "created_at")
     _create_record("aibridge_model_thoughts", sa.Column("content", sa.Text, nullable=False))
 
 
