@@ -252,12 +252,6 @@ def usage_of(call: ToolCall, result: ToolResult | None = None, *, error: str | N
     )
 
 
-def choose(tools: Sequence[InjectedTool], taken: set[str], room: int) -> dict[str, InjectedTool]:
-    """The tools of ours to offer, by name: not one that the client has declared, and no more than there is room for."""
-    free = [tool for tool in tools if tool.name not in taken]
-    return {tool.name: tool for tool in free[: max(0, room)]}
-
-
 def add_usage(total: JSON, more: JSON) -> JSON:
     """The sum of two rounds' usage objects, member by member; what can't be added is the later one's."""
     if isinstance(total, dict) and isinstance(more, dict):

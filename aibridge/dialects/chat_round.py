@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aibridge.dialects.codec import as_object, count, encode
-from aibridge.model import JSON, InjectedTool, TokenUsage, ToolCall
+from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
 _CUT_OFF = ("length", "content_filter")
 _ARGUMENTS = {"function": "arguments", "custom": "input"}  # by the type of a call
@@ -62,13 +62,13 @@ class Call:
         return {**({"id": self.id} if self.id else {}), "type": self.type, self.type: body, **self.other}
 
 
-class Round:
+class ChatRound:
     """What one upstream response has said so far."""
 
     def __init__(self, tools: Mapping[str, InjectedTool]) -> None:
         self._tools = tools
         self._open: dict[tuple[int, int], Call] = {}
-        self.calls: list[Call] = []
+        self.made: list[Call] = []  # every call, noise too
         self.text: list[str] = []
         self.response_id: str | None = None
         self.finish: str | None = None
@@ -92,7 +92,7 @@ class Round:
         call = self._open.get(key)
         if call is None or _starts_another(call, piece):
             call = self._open[key] = Call()
-            self.calls.append(call)
+            self.made.append(call)
         call.absorb(piece)
         return call
 
@@ -104,9 +104,18 @@ class Round:
         elif not any(ours.startswith(name) for ours in self._tools):
             call.ours = False
 
-    def named_calls(self) -> list[tuple[Call, ToolCall]]:
+    def calls(self) -> list[ToolCall]:
         """The calls so far, in the order they came; a piece without a name is noise."""
-        return [(call, self._tool_call(call, at)) for at, call in enumerate(self.calls) if call.name]
+        return [self._tool_call(call, at) for at, call in enumerate(self.made) if call.name]
+
+    def replay(self) -> dict[str, JSON]:
+        """The assistant's message: its words, and the calls of ours just as they were sent."""
+        calls = [call.as_sent() for call in self.made if call.ours]
+        return {"role": "assistant", "content": self.text_so_far or None, "tool_calls": calls}
+
+    def thoughts(self) -> Iterator[ThoughtRecord]:
+        """None: what this dialect shows of them has no standing form."""
+        return iter(())
 
     def _tool_call(self, call: Call, at: int) -> ToolCall:
         name = call.name.strip()
@@ -120,7 +129,7 @@ class Round:
     def token_usage(self, request_bytes: int) -> TokenUsage:
         """The round's tokens: the provider's last word, or an estimate of four bytes a token where it said none."""
         if not isinstance(self.usage, dict):
-            said = len(self.text_so_far) + sum(len(call.text) for call in self.calls)
+            said = len(self.text_so_far) + sum(len(call.text) for call in self.made)
             if not (said or self.ended):  # it did not answer, so it charged nothing
                 return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
             return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})

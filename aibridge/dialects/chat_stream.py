@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from aibridge.dialects.chat_round import Call, Round, choices_of
+from aibridge.dialects.chat_round import Call, ChatRound, choices_of
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
@@ -34,7 +34,7 @@ class ChatStream:
         self._usage_chunk: tuple[bytes, dict[str, Any]] | None = None
         self.done = False
 
-    def start(self, round_: Round) -> None:
+    def start(self, round_: ChatRound) -> None:
         """Makes ready for the next round."""
         self._round = round_
         self._decoder = Decoder()
@@ -57,7 +57,7 @@ class ChatStream:
                 yield Relay(relayed)
         if not (self.done or self._round.finish or self.error):
             raise UpstreamError("the provider closed the stream before the answer was complete")
-        for call in self._round.calls:
+        for call in self._round.made:
             if call.ours is None:
                 self._round.decide(call, whole=True)
                 if call.held and not call.ours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aibridge.dialects.codec import kind
@@ -16,6 +17,14 @@ def expect(body: dict[str, Any], key: str, type_: type, wanted: str, *, required
         return
     if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
         raise wrong(key, wanted, value)
+
+
+def objects(path: str, values: Sequence[JSON]) -> Sequence[dict[str, Any]]:
+    """The values themselves, which must be objects. Raises ClientError naming the first one that is not."""
+    for number, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise wrong(f"{path}[{number}]", "an object", value)
+    return values
 
 
 def wrong(path: str, wanted: str, value: JSON) -> ClientError:

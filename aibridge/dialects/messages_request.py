@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from aibridge.dialects.check import expect, wrong
+from aibridge.dialects.check import expect, objects, wrong
 from aibridge.dialects.codec import as_object
 from aibridge.dialects.messages_round import MessagesRound
-from aibridge.dialects.request import Request, objects
+from aibridge.dialects.request import Request
 from aibridge.model import JSON, Image, InjectedTool, Text, ToolCall, ToolResult
 
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -105,7 +105,6 @@ def _validate_message(path: str, message: dict[str, Any]) -> None:
         raise wrong(f"{path}.role", "a string such as 'user'", message.get("role"))
     content = message.get("content")
     if isinstance(content, list):
-        for _ in objects(f"{path}.content", content):
-            pass
+        objects(f"{path}.content", content)
     elif not isinstance(content, str):
         raise wrong(f"{path}.content", "a string or an array of blocks", content)

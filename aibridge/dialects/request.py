@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from aibridge.dialects.check import expect, wrong
+from aibridge.dialects.check import expect, objects
 from aibridge.dialects.codec import decode_request, encode, faithful
 from aibridge.errors import ClientError
 from aibridge.model import JSON, InjectedTool, ToolCall, ToolResult
@@ -109,11 +109,3 @@ def _rendered(dialect: type[Request[Any]], tool: InjectedTool) -> msgspec.Raw:
 def _declared(body: dict[str, Any]) -> list[dict[str, Any]]:
     expect(body, "tools", list, "an array of tools")
     return list(objects("tools", body.get("tools") or ()))
-
-
-def objects(path: str, values: Iterable[JSON]) -> Iterable[dict[str, Any]]:
-    """The values, all of which must be objects. Raises ClientError naming the one that is not."""
-    for number, value in enumerate(values):
-        if not isinstance(value, dict):
-            raise wrong(f"{path}[{number}]", "an object", value)
-        yield value

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from aibridge.dialects.check import expect, wrong
-from aibridge.dialects.request import Request, objects
+from aibridge.dialects.check import expect, objects, wrong
+from aibridge.dialects.request import Request
 from aibridge.dialects.responses_round import ResponsesRound
 from aibridge.errors import Unsupported
 from aibridge.model import JSON, InjectedTool, ToolCall, ToolResult
@@ -65,8 +65,7 @@ class ResponsesRequest(Request[ResponsesRound]):
         expect(body, "model", str, "a string such as 'gpt-5'")
         given = body.get("input")
         if isinstance(given, list):
-            for _ in objects("input", given):
-                pass
+            objects("input", given)
         elif given is not None and not isinstance(given, str):
             raise wrong("input", "a string or an array of items", given)
 

@@ -171,7 +171,7 @@ class Turn(Exchange, Generic[R]):
         yield from self._records()
 
     def _finish(self) -> Iterator[Output]:
-        if self.streaming and self.error:
+        if self.streaming and self.error:  # which has been relayed
             yield from self._terminate()
             return
         if not self.streaming:

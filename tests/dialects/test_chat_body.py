@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aibridge.dialects import chat_body
+from aibridge.dialects import body as chat_body
 from aibridge.errors import UpstreamError
 from aibridge.model import Head, TokenUsage, ToolUsage
 from tests.dialects.behaviours import shows
