@@ -5,6 +5,7 @@ Nothing here does I/O or knows a dialect, a database or a library's types.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,15 @@ DialectName = Literal["chat_completions", "responses", "messages"]
 ProviderType = Literal["openai", "anthropic", "copilot"]
 CredentialKind = Literal["centralized", "byok"]
 Status = Literal["completed", "failed", "cancelled", "crashed"]
+
+
+def new_id(now: datetime) -> str:
+    """A UUID that begins with the time (version 7, RFC 9562).
+
+    Rows made together then lie together in every index: a random id costs each insert some pages of its own.
+    """
+    digits = f"{int(now.timestamp() * 1000):012x}{os.urandom(10).hex()}"
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True, slots=True)

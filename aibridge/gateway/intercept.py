@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +22,7 @@ from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
 from aibridge.loop import Loop
-from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target
+from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target, new_id
 from aibridge.ports import Recall, Sight, Toolbox
 from aibridge.providers import Intercepted, Provider
 
@@ -51,7 +50,7 @@ class Intercept:
         self._told_of_cut = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        interception_id = str(uuid.uuid4())
+        interception_id = new_id(self._services.now())
         headers = headers_of(scope)
         with self._services.observer.intercept(interception_id, scope["path"], headers) as sight:
             try:

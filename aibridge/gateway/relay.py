@@ -89,8 +89,9 @@ class Reply:
         """Waits for the disconnect, and breaks each silence on the way."""
         looked = self._loop.time()
         while True:
+            silent_since = self._last_sent if self._streaming else looked
             try:
-                async with asyncio.timeout_at(max(looked, self._last_sent) + self._every):
+                async with asyncio.timeout_at(silent_since + self._every):
                     message = await self._receive()
             except TimeoutError:
                 looked = self._loop.time()

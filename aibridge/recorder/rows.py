@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal, assert_never
 
 import msgspec
 
-from aibridge.model import Interception, Outcome, PromptRecord, Record, ThoughtRecord, TokenUsage, ToolUsage
+from aibridge.model import Interception, Outcome, PromptRecord, Record, ThoughtRecord, TokenUsage, ToolUsage, new_id
 
 Prompts = Literal["full", "none"]
 """Whether the words of person and model are kept, or only that there were some."""
@@ -166,12 +165,3 @@ def _json(data: bytes) -> msgspec.Raw | str:
     except (ValueError, RecursionError):
         return data.decode(errors="replace")
     return msgspec.Raw(data)
-
-
-def new_id(now: datetime) -> str:
-    """A UUID that begins with the time (version 7).
-
-    Rows made together then lie together in every index: a random id costs each insert some pages of its own.
-    """
-    digits = f"{int(now.timestamp() * 1000):012x}{os.urandom(10).hex()}"
-    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -1,0 +1,49 @@
+"""A migrated database, and a writer on it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from aibridge.recorder.recorder import Recorder
+from aibridge.recorder.writer import Writer
+from aibridge.store.engine import open_sync_engine
+from aibridge.store.tables import metadata
+from tests.recorder.parts import Clock, Pauses
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.db"
+
+
+@pytest.fixture
+def engine(path: Path) -> Iterator[Engine]:
+    engine = open_sync_engine(f"sqlite:///{path}", busy_seconds=0.01)
+    metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+async def writer(engine: Engine, clock: Clock, pauses: Pauses) -> AsyncIterator[Writer]:
+    """Its queue takes four rows."""
+    writer = Writer(engine, size=4, now=clock, sleep=pauses)
+    yield writer
+    await writer.close(0.2, last=lambda connection: None)
+
+
+@pytest.fixture
+def recorder(writer: Writer, clock: Clock) -> Recorder:
+    return Recorder(writer, "me", now=clock)

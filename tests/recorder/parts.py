@@ -1,0 +1,83 @@
+"""What the recorder's tests are made of: interceptions, a look into the file, and a process to kill."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aibridge.model import Actor, Interception, Outcome
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DONE = Outcome("completed", 1)
+
+
+def an_interception(**changes: Any) -> Interception:
+    usual: dict[str, Any] = {
+        "id": str(uuid4()),
+        "actor": Actor("alice"),
+        "provider": "openai",
+        "provider_name": "work",
+        "dialect": "responses",
+        "method": "POST",
+        "route": "/work/v1/responses",
+        "model": "gpt-5",
+        "streaming": True,
+        "client": "Codex",
+        "started_at": NOON,
+    }
+    return Interception(**(usual | changes))
+
+
+def query(path: Path, sql: str, *values: object) -> list[dict[str, Any]]:
+    """What a second connection sees."""
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(sql, values)]
+    finally:
+        connection.close()
+
+
+def one(path: Path, table: str) -> dict[str, Any]:
+    [row] = query(path, f"SELECT * FROM aibridge_{table}")  # noqa: S608  a name of ours
+    return row
+
+
+def holding_the_lock(path: Path) -> sqlite3.Connection:
+    """Another connection that writes and does not come to an end; closing it does."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
+
+
+class Clock:
+    """A clock that stands still until it is told, and a sleep that moves it."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class Pauses:
+    """Stands in for asyncio.sleep: tells that somebody pauses, and lets them go on when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.began = asyncio.Event()
+        self._over = asyncio.Semaphore(0)
+
+    async def __call__(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self.began.set()
+        await self._over.acquire()
+
+    def end(self) -> None:
+        self.began.clear()
+        self._over.release()

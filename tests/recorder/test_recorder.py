@@ -1,0 +1,240 @@
+"""Start, record, finish: what the gateway sees of the recorder, and what is found in the tables."""
+
+import asyncio
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, select
+
+from aibridge.errors import Unavailable
+from aibridge.model import Actor, Outcome, PromptRecord, ThoughtRecord, TokenUsage, ToolUsage
+from aibridge.ports import Recorder as Port
+from aibridge.recorder.recorder import Recorder, utc_now
+from aibridge.recorder.writer import Writer
+from aibridge.store import tables
+from tests.recorder.parts import DONE, NOON, Clock, Pauses, an_interception, holding_the_lock, one, query
+
+
+@pytest.fixture
+def hasty(writer: Writer, clock: Clock) -> Recorder:
+    """Waits a moment and no longer for a start."""
+    return Recorder(writer, "me", now=clock, start_seconds=0.05)
+
+
+def rows(engine: Engine, table: Any) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table).order_by(table.c.id))]
+
+
+def test_the_wall_clock_is_in_utc() -> None:
+    assert utc_now().tzinfo is UTC
+
+
+async def test_a_start_is_durable_when_it_returns(recorder: Port, path: Path) -> None:
+    it = an_interception(metadata={"a": 1}, session_id="s")
+    await recorder.start(it)
+    row = one(path, "interceptions")
+    assert (row["id"], row["instance_id"], row["client_session_id"]) == (it.id, "me", "s")
+    assert (row["started_at"], row["ended_at"], row["status"]) == ("2026-11-20 12:00:00.000000", None, None)
+
+
+async def test_everything_is_read_back_as_it_was(recorder: Recorder, engine: Engine, clock: Clock) -> None:
+    it = an_interception(actor=Actor("zoë", "key", {"team": "红"}))
+    await recorder.start(it)
+    called = NOON + timedelta(seconds=1)
+    for what in (
+        PromptRecord("why is the sky blue? \U0001f600\n", "r1"),
+        TokenUsage("r1", 10, 20, 30, 40, {"audio": 5}),
+        TokenUsage("r2", 2**40, 0, extra={"partial": True}),
+        ToolUsage(
+            "r1", "c1", "look", b'{"q":[1,2.5,null]}', True, "wiki", "https://w/", "no", {"n": 1}, called, called
+        ),
+        ToolUsage("r1", "c2", "shell", b"ls -l", injected=False),
+        ThoughtRecord("hm", "reasoning_summary"),
+    ):
+        clock.advance(1)  # ids begin with the time, so they are found in this order
+        await recorder.record(it, what)
+    clock.advance(1)
+    await recorder.finish(it, Outcome("failed", 2, "timeout", "too slow"))
+    await recorder.flush()
+    times = [NOON + timedelta(seconds=after) for after in range(1, 8)]
+    mine = {"interception_id": it.id}
+
+    [interception] = rows(engine, tables.interceptions)
+    assert interception["metadata"] == {"team": "红"}
+    assert interception["streaming"] is True
+    assert interception["started_at"] == NOON
+    assert interception["ended_at"] == times[6]
+    assert [interception[name] for name in ("status", "rounds", "error_type", "error_message")] == [
+        "failed",
+        2,
+        "timeout",
+        "too slow",
+    ]
+    [prompt] = rows(engine, tables.user_prompts)
+    assert prompt.items() >= (mine | {"prompt": "why is the sky blue? \U0001f600\n", "created_at": times[0]}).items()
+    first, second = rows(engine, tables.token_usages)
+    counts = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")
+    assert [first[name] for name in counts] == [10, 20, 30, 40]
+    assert [second[name] for name in counts] == [2**40, 0, 0, 0]
+    assert [first["metadata"], second["metadata"]] == [{"audio": 5}, {"partial": True}]
+    ours, theirs = rows(engine, tables.tool_usages)
+    assert ours.pop("id") < theirs.pop("id")
+    assert ours == mine | {
+        "provider_response_id": "r1",
+        "provider_tool_call_id": "c1",
+        "tool": "look",
+        "server_url": "https://w/",
+        "input": {"q": [1, 2.5, None]},
+        "injected": True,
+        "invocation_error": "no",
+        "metadata": {"n": 1},
+        "created_at": called,
+        "completed_at": called,
+    }
+    assert theirs == mine | {
+        "provider_response_id": "r1",
+        "provider_tool_call_id": "c2",
+        "tool": "shell",
+        "server_url": None,
+        "input": "ls -l",
+        "injected": False,
+        "invocation_error": None,
+        "metadata": {},
+        "created_at": times[4],
+        "completed_at": None,
+    }
+    [thought] = rows(engine, tables.model_thoughts)
+    assert (thought["content"], thought["metadata"]) == ("hm", {"source": "reasoning_summary"})
+
+
+async def test_without_prompts_no_words_reach_the_disk(writer: Writer, path: Path) -> None:
+    recorder = Recorder(writer, "me", prompts="none")
+    it = an_interception()
+    await recorder.start(it)
+    await recorder.record(it, PromptRecord("canary", "r"))
+    await recorder.record(it, ThoughtRecord("canary", "thinking"))
+    await recorder.record(it, ToolUsage("r", "c", "t", b'{"a":"canary"}', injected=True))
+    await recorder.flush()
+    assert one(path, "tool_usages")["input"] is None
+    assert one(path, "user_prompts")["prompt"] == one(path, "model_thoughts")["content"] == ""
+    assert not any(b"canary" in file.read_bytes() for file in path.parent.glob("a.db*"))
+
+
+async def test_the_end_never_comes_before_the_rest(recorder: Recorder, engine: Engine, path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def look(_: object) -> None:
+        ended = query(path, "SELECT count(*) AS n FROM aibridge_interceptions WHERE ended_at IS NOT NULL")[0]["n"]
+        seen.append((ended, query(path, "SELECT count(*) AS n FROM aibridge_token_usages")[0]["n"]))
+
+    event.listen(engine, "begin", look)
+
+    async def serve() -> None:
+        it = an_interception()
+        await recorder.start(it)
+        await recorder.record(it, TokenUsage("r", 1, 1))
+        await recorder.finish(it, DONE)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(serve() for _ in range(50)))
+        await recorder.flush()
+    look(None)
+    assert seen[-1] == (50, 50)
+    assert all(ended <= records for ended, records in seen)
+
+
+async def test_a_thread_shows_while_it_runs(recorder: Recorder, path: Path) -> None:
+    parent, child = an_interception(id="p"), an_interception(id="c", correlating_tool_call_id="x")
+    await recorder.start(parent)
+    await recorder.record(parent, ToolUsage("r", "x", "t", b"{}", injected=False))
+    await recorder.start(child)
+    [row] = query(path, "SELECT thread_parent_id, thread_root_id, ended_at FROM aibridge_interceptions WHERE id = 'c'")
+    assert row == {"thread_parent_id": "p", "thread_root_id": "p", "ended_at": None}
+
+
+async def test_a_thread_is_found_at_the_end_if_the_parents_call_came_late(recorder: Recorder, path: Path) -> None:
+    parent, child = an_interception(id="p"), an_interception(id="c", correlating_tool_call_id="x")
+    await recorder.start(parent)
+    await recorder.start(child)
+    await recorder.record(parent, ToolUsage("r", "x", "t", b"{}", injected=False))
+    await recorder.finish(child, DONE)
+    await recorder.flush()
+    [row] = query(path, "SELECT thread_parent_id FROM aibridge_interceptions WHERE id = 'c'")
+    assert row == {"thread_parent_id": "p"}
+
+
+async def test_no_durable_start_no_request(hasty: Recorder, pauses: Pauses, path: Path) -> None:
+    lock = holding_the_lock(path)
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match=r"could not be recorded within 0\.05 s; try again later"):
+            await hasty.start(an_interception())
+        assert not hasty.healthy()
+        await pauses.began.wait()
+        lock.close()
+        pauses.end()
+        await hasty.flush()
+    assert query(path, "SELECT id FROM aibridge_interceptions") == []
+    assert hasty.queue_depth == 0
+
+
+async def test_a_refused_start_that_was_written_all_the_same_is_ended(
+    hasty: Recorder, engine: Engine, path: Path
+) -> None:
+    refused = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    event.listen(
+        engine, "commit", lambda _: asyncio.run_coroutine_threadsafe(refused.wait(), loop).result(5), once=True
+    )
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await hasty.start(an_interception())
+        refused.set()
+        await hasty.flush()
+    row = one(path, "interceptions")
+    assert (row["status"], row["rounds"]) == ("cancelled", 0)
+
+
+async def test_a_caller_who_leaves_while_waiting_leaves_nothing(recorder: Recorder, pauses: Pauses, path: Path) -> None:
+    lock = holding_the_lock(path)
+    caller = asyncio.create_task(recorder.start(an_interception()))
+    async with asyncio.timeout(10):
+        await pauses.began.wait()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        lock.close()
+        pauses.end()
+        await recorder.flush()
+    assert query(path, "SELECT id FROM aibridge_interceptions") == []
+
+
+async def test_a_caller_who_leaves_in_the_moment_of_success_is_ended(
+    recorder: Recorder, writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller: asyncio.Task[None]
+    tell = writer._tell
+
+    def tell_and_leave(dropped: Any) -> None:
+        tell(dropped)
+        caller.cancel()
+
+    monkeypatch.setattr(writer, "_tell", tell_and_leave)
+    caller = asyncio.create_task(recorder.start(an_interception()))
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await recorder.flush()
+    assert one(path, "interceptions")["status"] == "cancelled"
+
+
+async def test_nothing_stays_behind_when_all_is_well(recorder: Recorder) -> None:
+    it = an_interception()
+    await recorder.start(it)
+    await recorder.finish(it, DONE)
+    assert recorder.queue_depth == 1
+    await recorder.flush()
+    assert recorder.queue_depth == 0
+    assert recorder.healthy()

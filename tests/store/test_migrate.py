@@ -1,0 +1,160 @@
+"""The database is brought up to date by whoever comes first, once."""
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from aibridge.store import migrate as module
+from aibridge.store.engine import StoreError, open_engine
+from aibridge.store.migrate import REVISION, VERSION_TABLE, migrate
+from aibridge.store.tables import metadata
+
+MIGRATIONS = Path(module.__file__).with_name("migrations")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.db"
+
+
+@pytest.fixture
+async def engine(path: Path) -> Any:
+    engine = open_engine(f"sqlite:///{path}")
+    yield engine
+    await engine.dispose()
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+def query(path: Path, sql: str) -> list[Any]:
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+async def test_migrations_make_what_the_tables_say(engine: AsyncEngine) -> None:
+    await migrate(engine)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_difference_would_be_seen(engine: AsyncEngine, path: Path) -> None:
+    await migrate(engine)
+    query(path, "DROP INDEX ix_aibridge_interceptions_started_at")
+    query(path, "ALTER TABLE aibridge_keys DROP COLUMN hint")
+    async with engine.connect() as connection:
+        assert len(await connection.run_sync(differences)) == 2
+
+
+async def test_indexes_are_the_same_in_full(engine: AsyncEngine, tmp_path: Path) -> None:
+    await migrate(engine)
+    other = open_engine(f"sqlite:///{tmp_path}/b.db")
+    async with other.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await other.dispose()
+    sql = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    assert query(tmp_path / "a.db", sql) == query(tmp_path / "b.db", sql)
+
+
+def test_the_newest_migration_is_named() -> None:
+    assert ScriptDirectory(MIGRATIONS).get_current_head() == REVISION
+
+
+async def test_again_changes_nothing_and_needs_no_lock(engine: AsyncEngine, path: Path) -> None:
+    await migrate(engine)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(2):
+        await migrate(engine)
+    other.close()
+
+
+async def test_records_survive(engine: AsyncEngine, path: Path) -> None:
+    await migrate(engine)
+    query(path, "INSERT INTO aibridge_instances VALUES ('i', 'h', 1, '2026-01-01', '2026-01-01')")
+    await migrate(engine)
+    assert query(path, "SELECT id FROM aibridge_instances") == [("i",)]
+
+
+async def test_a_newer_database_is_left_alone(engine: AsyncEngine, path: Path) -> None:
+    await migrate(engine)
+    query(path, "UPDATE aibridge_schema_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match=r"a\.db.* is of a newer version, 9999: install the aibridge that wrote it"):
+        await migrate(engine)
+    assert query(path, "SELECT version_num FROM aibridge_schema_version") == [("9999",)]
+
+
+def test_what_is_no_database_is_left_alone(path: Path) -> None:
+    path.write_text("a letter to my aunt, and no database at all" * 100)
+    with pytest.raises(StoreError, match=r"a\.db.* cannot be brought up to date: file is not a database"):
+        asyncio.run(open_and_migrate(path))
+    assert path.read_text().startswith("a letter")
+
+
+async def open_and_migrate(path: Path) -> None:
+    engine = open_engine(f"sqlite:///{path}")
+    try:
+        await migrate(engine)
+    finally:
+        await engine.dispose()
+
+
+async def test_a_failure_leaves_nothing_behind(engine: AsyncEngine, path: Path) -> None:
+    query(path, "CREATE TABLE aibridge_hidden_turns (mine)")  # in the way of the last table
+    with pytest.raises(StoreError, match="aibridge_hidden_turns already exists"):
+        await migrate(engine)
+    assert query(path, "SELECT name FROM sqlite_master WHERE type = 'table'") == [("aibridge_hidden_turns",)]
+
+
+async def test_the_lock_is_taken_before_anything_is_looked_at(engine: AsyncEngine) -> None:
+    ran: list[str] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: ran.append(args[2]))
+    await migrate(engine)
+    transaction = ran[ran.index("BEGIN IMMEDIATE") + 1 :]
+    assert any(sql.strip().startswith("CREATE TABLE") for sql in transaction)
+    assert not any(sql.startswith("BEGIN") for sql in transaction)
+
+
+SCRIPT = """
+import asyncio, sys
+from aibridge.store.engine import open_engine
+from aibridge.store.migrate import migrate
+
+async def main():
+    print("ready", flush=True)
+    sys.stdin.readline()
+    engine = open_engine(sys.argv[1])
+    await migrate(engine)
+    await engine.dispose()
+    print("done", flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_start_at_once_all_succeed(path: Path) -> None:
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-c", SCRIPT, f"sqlite:///{path}")
+    async with asyncio.timeout(60):
+        processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(4)]
+        for process in processes:
+            assert process.stdout is not None
+            assert await process.stdout.readline() == b"ready\n"
+        outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert [output for output, _ in outputs] == [b"done\n"] * 4
+    assert query(path, "SELECT version_num FROM aibridge_schema_version") == [(REVISION,)]
