@@ -33,7 +33,7 @@ TURN = HiddenTurn((RecallKey("k"),), b"[]")
 
 
 class Plain(Exchange):
-    """The smallest of dialects: bytes pass, `!` is a call of ours, `?` ends the world, `.` ends the answer."""
+    """The smallest of dialects: bytes pass, `!` is a call of ours, `?` ends the world."""
 
     dialect: ClassVar[DialectName] = "responses"
     keepalive = b":\n\n"
@@ -43,24 +43,17 @@ class Plain(Exchange):
     correlating_tool_call_id = None
     lasts: list[bool]
 
-    def __init__(self, *, hides: HiddenTurn | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__(b"", id="i", tools=())
         self.lasts = []
-        self.done = False
         self._calls: list[ToolCall] = []
-        self._hides = hides
         self._thoughts: list[Record] = []
-
-    @property
-    def answered(self) -> bool:
-        return self.done
 
     def _request(self, last: bool) -> bytes:
         self.lasts.append(last)
         return b"request %d" % self.rounds
 
     def _receive(self, data: bytes) -> Iterator[Output]:
-        self.done = data.endswith(b".")
         self._thoughts.append(ThoughtRecord(data.decode(), "thinking"))
         yield Relay(data)
         yield ThoughtRecord("early", "commentary")
@@ -79,9 +72,6 @@ class Plain(Exchange):
         self._calls = []
         return True
 
-    def hidden(self) -> HiddenTurn | None:
-        return self._hides
-
     def _records(self) -> Iterator[Record]:
         thoughts, self._thoughts = self._thoughts, []
         yield from thoughts
@@ -99,12 +89,25 @@ class Plain(Exchange):
         yield Relay(b"end")
 
 
+class Hiding(Plain):
+    """A dialect that has more to tell: `.` ends the answer, and there is a hidden turn."""
+
+    answered = False
+
+    def _receive(self, data: bytes) -> Iterator[Output]:
+        self.answered = data.endswith(b".")
+        return super()._receive(data)
+
+    def hidden(self) -> HiddenTurn | None:
+        return TURN
+
+
 class Table:
     """A loop and all that sits around it."""
 
-    def __init__(self, *answers: Answer | AibridgeError | bytes, hides: HiddenTurn | None = None) -> None:
+    def __init__(self, *answers: Answer | AibridgeError | bytes, dialect: type[Plain] = Plain) -> None:
         self.seen: list[str] = []
-        self.exchange = Plain(hides=hides)
+        self.exchange = dialect()
         scripted = [Answer([answer]) if isinstance(answer, bytes) else answer for answer in answers]
         self.upstream = ScriptedUpstream(scripted, self.seen.append)
         self.toolbox = ScriptedToolbox((TOOL,), {"time": ToolResult(())}, self.seen.append)
@@ -161,7 +164,7 @@ def test_rounds_are_bounded(max_rounds: int) -> None:
 
 
 def test_the_hidden_turn_is_kept_before_the_client_can_be_back() -> None:
-    table = Table(b"a.", hides=TURN)
+    table = Table(b"a.", dialect=Hiding)
     run(table.loop.run(8))
 
     assert table.recall.kept == [TURN]
@@ -200,7 +203,7 @@ def test_a_cut_is_told_in_band() -> None:
 
 
 def test_a_cut_behind_the_answers_end_is_none() -> None:
-    table = Table(Answer([b"a."], cut=UpstreamError("reset")))
+    table = Table(Answer([b"a."], cut=UpstreamError("reset")), dialect=Hiding)
     run(table.loop.run(8))
 
     assert table.said == b"a.|finish"
@@ -289,8 +292,11 @@ async def test_the_empty_twins_of_the_ports() -> None:
     await recall.keep(TURN)
 
 
-def test_an_exchange_without_hidden_turns() -> None:
+def test_what_an_exchange_need_not_furnish() -> None:
     exchange = Plain()
     exchange.restore([TURN])
+
     assert exchange.lookups() == []
+    assert (exchange.hidden(), exchange.session_id) == (None, None)
+    assert (exchange.answered, exchange.left_out) == (False, 0)
     assert exchange.outcome.status == "completed"

@@ -136,6 +136,15 @@ def test_calls_of_ours_are_taken_out_of_every_choice() -> None:
     assert played.ran == [[("time", {}), ("time", {})]]
 
 
+@shows("same index")
+def test_calls_without_ids_are_told_apart_by_their_place() -> None:
+    calls = [function_call("", TIME.name, ""), function_call("", TIME.name, "")]
+    played = hear(dump(completion({"tool_calls": calls}, "tool_calls")), dump(completion({"content": "Five."})))
+
+    assert played.ran == [[("time", {}), ("time", {})]]
+    assert [call_id for call_id, _ in CHAT.answered(played.requests[1])] == ["call_resp-1_0", "call_resp-1_1"]
+
+
 @shows("cut")
 @pytest.mark.parametrize(
     ("body", "message"),

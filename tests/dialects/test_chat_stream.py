@@ -236,8 +236,19 @@ def test_a_clients_call_alone_keeps_its_bytes_where_its_index_is_0(index: int) -
         [(None, None, None), ("call-1", None, None), (None, "bmcp_srv_time", None)],
         [("call-1", "bmcp_srv_time", None)],
         [("call-1", "bmcp_srv_time", "{"), ("call-9", None, "}")],
+        [("call-1", "bmcp_srv_time", "{}"), (None, "bmcp_srv_time", "")],
     ],
-    ids=["split", "empty name", "padded", "repeated", "repeated without id", "id first", "no arguments", "new ids"],
+    ids=[
+        "split",
+        "empty name",
+        "padded",
+        "repeated",
+        "repeated without id",
+        "id first",
+        "no arguments",
+        "new ids",
+        "repeated at the end",
+    ],
 )
 def test_forms_of_a_name(pieces: list[tuple[str | None, str | None, str | None]]) -> None:
     played = hear(stream(*(calling(piece(0, *told)) for told in pieces), chunk(finish="tool_calls")), ANSWER)
@@ -269,7 +280,7 @@ def test_a_clients_call_that_only_the_end_decides_is_shown_before_the_finish(id_
     call, finish, tokens = chunks_of(played.body)
     shown = {"type": "function", "function": {"name": "bmcp_srv", "arguments": ""}, "index": 0}
     assert call["choices"][0]["delta"] == {"tool_calls": [shown if id_ is None else {"id": id_, **shown}]}
-    assert "usage" not in call
+    assert (call["model"], call["object"], "usage" in call) == ("gpt-x", "chat.completion.chunk", False)
     assert finish["choices"][0]["finish_reason"] == "tool_calls"
     assert tokens["usage"] == usage()
 
@@ -302,6 +313,29 @@ def test_calls_of_one_index_are_told_apart(
     call_ids = [usage.call_id for usage in played.of(ToolUsage)]
     assert call_ids == (list(ids) if ids[0] else ["call_resp-1_0", "call_resp-1_1"])
     assert [call_id for call_id, _ in CHAT.answered(played.requests[1])] == call_ids
+
+
+def test_another_name_behind_arguments_is_another_call() -> None:
+    pieces = [piece(0, None, TIME.name, "[1]"), piece(0, None, CITY.name, "{}")]
+    played = hear(stream(*map(calling, pieces), chunk(finish="tool_calls")), ANSWER)
+
+    assert played.ran == [[("city", {})]]
+    assert [usage.tool for usage in played.of(ToolUsage)] == ["time", "city"]
+
+
+def test_a_clients_call_is_relayed_as_soon_as_it_cannot_be_ours() -> None:
+    begun = [event(calling(piece(0, "c", "bmcp_srv"))), event(calling(piece(0, arguments='{"a"')))]
+    played = hear(Answer([*begun, event(calling(piece(0, arguments=":1}"))) + event(chunk(finish="tool_calls"))]))
+
+    first, second, _ = played.client.writes
+    assert b'"arguments":"{\\"a\\""' in first
+    assert b'"arguments":":1}"' in second
+
+
+def test_without_tools_of_ours_the_finish_is_not_kept_back() -> None:
+    played = hear(Answer([event(words("Hi.")), event(chunk(finish="stop")), DONE]), tools=())
+    assert b'"finish_reason":"stop"' in played.client.writes[1]
+    assert played.client.writes[2] == DONE
 
 
 def test_custom_calls_of_one_index_are_told_apart() -> None:
@@ -368,7 +402,7 @@ def test_injected_calls_run_whatever_the_finish_is_called(finish: str | None) ->
 @shows("cut off")
 @pytest.mark.parametrize("finish", ["length", "content_filter"])
 def test_a_round_that_was_cut_off_runs_nothing(finish: str) -> None:
-    played = hear(stream(calling(piece(0, "call-1", TIME.name, "{}")), chunk(finish=finish)))
+    played = hear(stream(calling(piece(0, "call-1", TIME.name, "{}")), chunk(finish=finish), chunk()))
 
     assert played.toolbox.calls == []
     assert CHAT.heard(played.body, streaming=True).finish == finish
@@ -532,6 +566,14 @@ def test_a_provider_that_says_nothing_of_tokens_is_estimated() -> None:
 
 
 @shows("one token record")
+def test_an_answer_that_says_nothing_at_all_has_an_estimate_of_its_input() -> None:
+    played = hear(stream(chunk(finish="stop")))
+
+    [record] = played.of(TokenUsage)
+    assert (record.input, record.output, record.extra) == (len(played.requests[0]) // 4, 0, {"estimated": True})
+
+
+@shows("one token record")
 @pytest.mark.parametrize(
     ("chunks", "extra"),
     [
@@ -627,12 +669,6 @@ def test_forms_of_done(form: bytes) -> None:
     assert played.body.count(b"[DONE]") == 1
 
 
-def test_what_comes_behind_done_is_not_relayed() -> None:
-    assert hear(stream(words("Hi."), chunk(finish="stop")) + event(words("?")) + b": x\n\n").body.endswith(
-        b"}\n\n" + DONE
-    )
-
-
 @shows("cut")
 def test_a_cut_behind_done_takes_nothing_from_the_answer() -> None:
     played = hear(Answer([stream(words("Hi."), chunk(finish="stop"))], cut=UpstreamError("reset")))
@@ -684,6 +720,18 @@ def test_a_cut_behind_the_providers_error_adds_nothing_to_it() -> None:
 
     assert played.body == CHAT.error_event("boom") + DONE
     assert played.outcome.error_message == "boom"
+
+
+def test_a_call_before_an_error_is_not_run() -> None:
+    played = hear(stream(calling(piece(0, "c", TIME.name, "{}")), done=False) + CHAT.error_event("boom"))
+
+    assert played.toolbox.calls == []
+    assert [usage.error for usage in played.of(ToolUsage)] == ["not run: the answer was cut off in mid-call"]
+
+
+def test_what_comes_behind_done_is_not_relayed() -> None:
+    late = event(words("late")) + b": late\n\n"
+    assert b"late" not in hear(stream(words("Hi."), chunk(finish="stop")) + late).body
 
 
 def test_an_error_that_is_null_is_none() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aibridge.dialects.body import Body
-from aibridge.dialects.chat_round import ChatRound, choices_of
+from aibridge.dialects.chat_completions.round import ChatRound, choices_of
 from aibridge.errors import UpstreamError
 from aibridge.model import JSON, Relay
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.refusal import message_in
-from aibridge.dialects.responses_object import ResponseObject
-from aibridge.dialects.responses_round import ResponsesRound
+from aibridge.dialects.responses.object import ResponseObject
+from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.errors import AibridgeError, UpstreamError, classify
 from aibridge.model import JSON, Relay
 from aibridge.sse import Decoder, Event

@@ -1,13 +1,13 @@
-"""The Responses dialect: https://platform.openai.com/docs/api-reference/responses"""
+"""An interception of Responses: what makes the dialect an exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from aibridge.dialects.responses_body import ResponsesBody
-from aibridge.dialects.responses_request import ResponsesRequest
-from aibridge.dialects.responses_round import ResponsesRound
-from aibridge.dialects.responses_stream import ResponsesStream
+from aibridge.dialects.responses.body import ResponsesBody
+from aibridge.dialects.responses.request import ResponsesRequest
+from aibridge.dialects.responses.round import ResponsesRound
+from aibridge.dialects.responses.stream import ResponsesStream
 from aibridge.dialects.turn import Framing, Turn
 from aibridge.errors import AibridgeError
 from aibridge.model import InjectedTool, Output, Relay

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from aibridge.dialects.responses_round import ResponsesRound
+from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.model import JSON
 
 _OF_THE_FIRST = ("id", "created_at", "tool_choice", "previous_response_id")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aibridge.dialects.codec import decode, encode
-from aibridge.dialects.messages_round import Block, MessagesRound
+from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
 from aibridge.model import JSON, Relay

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from aibridge.dialects.chat_round import ChatRound
+from aibridge.dialects.chat_completions.round import ChatRound
 from aibridge.dialects.check import expect, objects, wrong
 from aibridge.dialects.request import Request
 from aibridge.errors import ClientError

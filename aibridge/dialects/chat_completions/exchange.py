@@ -1,13 +1,13 @@
-"""The chat-completions dialect: https://platform.openai.com/docs/api-reference/chat"""
+"""An interception of chat completions: what makes the dialect an exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from aibridge.dialects.chat_body import ChatBody
-from aibridge.dialects.chat_request import ChatRequest
-from aibridge.dialects.chat_round import ChatRound
-from aibridge.dialects.chat_stream import DONE, ChatStream
+from aibridge.dialects.chat_completions.body import ChatBody
+from aibridge.dialects.chat_completions.request import ChatRequest
+from aibridge.dialects.chat_completions.round import ChatRound
+from aibridge.dialects.chat_completions.stream import DONE, ChatStream
 from aibridge.dialects.refusal import refusal
 from aibridge.dialects.turn import Framing, Turn
 from aibridge.errors import AibridgeError

@@ -9,7 +9,7 @@ import msgspec
 
 from aibridge.dialects.check import expect, objects, wrong
 from aibridge.dialects.codec import as_object
-from aibridge.dialects.messages_round import MessagesRound
+from aibridge.dialects.messages.round import MessagesRound
 from aibridge.dialects.request import Request
 from aibridge.model import JSON, Image, InjectedTool, Text, ToolCall, ToolResult
 

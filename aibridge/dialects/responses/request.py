@@ -9,7 +9,7 @@ import msgspec
 
 from aibridge.dialects.check import expect, objects, wrong
 from aibridge.dialects.request import Request
-from aibridge.dialects.responses_round import ResponsesRound
+from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.errors import Unsupported
 from aibridge.model import JSON, InjectedTool, ToolCall, ToolResult
 

@@ -1,13 +1,13 @@
-"""The Anthropic messages dialect: https://docs.anthropic.com/en/api/messages"""
+"""An interception of Anthropic messages: what makes the dialect an exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from aibridge.dialects.messages_body import MessagesBody
-from aibridge.dialects.messages_request import MessagesRequest
-from aibridge.dialects.messages_round import MessagesRound
-from aibridge.dialects.messages_stream import MessagesStream
+from aibridge.dialects.messages.body import MessagesBody
+from aibridge.dialects.messages.request import MessagesRequest
+from aibridge.dialects.messages.round import MessagesRound
+from aibridge.dialects.messages.stream import MessagesStream
 from aibridge.dialects.refusal import refusal
 from aibridge.dialects.turn import Framing, Turn
 from aibridge.errors import AibridgeError

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from aibridge.dialects.chat_round import Call, ChatRound, choices_of
+from aibridge.dialects.chat_completions.round import Call, ChatRound, choices_of
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify

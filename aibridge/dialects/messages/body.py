@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aibridge.dialects.body import Body
-from aibridge.dialects.messages_round import MessagesRound
+from aibridge.dialects.messages.round import MessagesRound
 from aibridge.errors import UpstreamError
 from aibridge.model import JSON, Relay
 

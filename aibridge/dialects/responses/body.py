@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from aibridge.dialects.body import Body
-from aibridge.dialects.responses_object import ResponseObject
-from aibridge.dialects.responses_round import ResponsesRound
+from aibridge.dialects.responses.object import ResponseObject
+from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.errors import UpstreamError
 from aibridge.model import JSON, Relay
 
