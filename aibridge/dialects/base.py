@@ -54,6 +54,7 @@ class Exchange(ABC):
         """Parses the client's body and decides what must change. Raises ClientError."""
         self.id = id
         self.rounds = 0
+        self.recalled = 0  # hidden turns that were put back
         self.error: AibridgeError | None = None
         self._headed = False  # the response to the client has begun
         self._closed = False  # and ended
@@ -100,7 +101,7 @@ class Exchange(ABC):
         """The keys under which hidden turns of this conversation may be kept."""
         return []
 
-    def restore(self, turns: list[HiddenTurn]) -> None:
+    def restore(self, turns: Sequence[HiddenTurn]) -> None:
         """Puts hidden turns back, before the first request()."""
 
     def hidden(self) -> HiddenTurn | None:

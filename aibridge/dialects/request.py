@@ -12,7 +12,7 @@ import msgspec
 from aibridge.dialects.check import expect, objects
 from aibridge.dialects.codec import decode_request, encode, faithful
 from aibridge.errors import ClientError
-from aibridge.model import JSON, InjectedTool, ToolCall, ToolResult
+from aibridge.model import JSON, HiddenTurn, InjectedTool, RecallKey, ToolCall, ToolResult
 
 R = TypeVar("R")
 
@@ -67,6 +67,22 @@ class Request(ABC, Generic[R]):
     @abstractmethod
     def append(self, round_: R, answered: Sequence[tuple[ToolCall, ToolResult]]) -> None:
         """Adds what the client doesn't see: the round as the provider sent it, and our results in their order."""
+
+    @abstractmethod
+    def set_aside(self, answered: Sequence[tuple[ToolCall, ToolResult]]) -> None:
+        """Keeps the results of a mixed round for the client's next request."""
+
+    @abstractmethod
+    def lookups(self) -> list[RecallKey]:
+        """The keys under which hidden turns of this conversation may be kept."""
+
+    @abstractmethod
+    def restore(self, turns: Sequence[HiddenTurn]) -> int:
+        """Puts hidden turns back, where they belong; how many."""
+
+    @abstractmethod
+    def hidden(self, last: R) -> HiddenTurn | None:
+        """What the client was not shown in this turn, whose last round this is; None unless lookups() were made."""
 
     def _relax(self) -> None:
         """Lets a forced tool-choice go once a tool has been called: one that stays forced would loop for ever."""

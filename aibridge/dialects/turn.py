@@ -16,8 +16,10 @@ from aibridge.model import (
     JSON,
     Head,
     Headers,
+    HiddenTurn,
     InjectedTool,
     Output,
+    RecallKey,
     Record,
     Relay,
     ThoughtRecord,
@@ -138,10 +140,23 @@ class Turn(Exchange, Generic[R]):
         return self._pending
 
     def resume(self, results: Sequence[ToolResult]) -> bool:
-        pending, self._pending = self._pending, []
-        if not self._mixed:
-            self._client.append(self._round, list(zip(pending, results, strict=True)))
+        answered = list(zip(self._pending, results, strict=True))
+        self._pending = []
+        if self._mixed:
+            self._client.set_aside(answered)
+        else:
+            self._client.append(self._round, answered)
         return not self._mixed
+
+    def lookups(self) -> list[RecallKey]:
+        return self._client.lookups()
+
+    def restore(self, turns: Sequence[HiddenTurn]) -> None:
+        if turns:
+            self.recalled = self._client.restore(turns)
+
+    def hidden(self) -> HiddenTurn | None:
+        return self._client.hidden(self._round)
 
     def _request(self, last: bool) -> bytes:
         self._round = self._new_round()

@@ -31,17 +31,14 @@ class MessagesBody(Body[MessagesRound]):
                 self._round.add(block)
 
     def hide(self) -> Iterator[Relay]:
-        self._shown += self._visible()
+        self._shown += self._round.visible()
         return iter(())
 
     def _changed(self, usage: JSON, rounds: int) -> JSON:
-        visible = [*self._shown, *self._visible()]
+        visible = [*self._shown, *self._round.visible()]
         if rounds == 1 and len(visible) == len(self._round.blocks):
             return None
         return {**self._answer, "id": self._id, "content": visible, "usage": usage}
 
     def _unchanged(self) -> bytes:
         return self._with_id(self._id)
-
-    def _visible(self) -> list[dict[str, JSON]]:
-        return [block.whole() for block in self._round.blocks if not block.ours]

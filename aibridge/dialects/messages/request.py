@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from aibridge.dialects.check import expect, objects, wrong
+from aibridge.dialects.chain import Chain
 from aibridge.dialects.codec import as_object
+from aibridge.dialects.conversation import Conversation, Message, check_messages
+from aibridge.dialects.messages import history
 from aibridge.dialects.messages.round import MessagesRound
-from aibridge.dialects.request import Request
-from aibridge.model import JSON, Image, InjectedTool, Text, ToolCall, ToolResult
-
-_IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-"""What the provider takes as a picture: https://docs.anthropic.com/en/docs/build-with-claude/vision"""
+from aibridge.model import JSON, InjectedTool, RecallKey
 
 
-class MessagesRequest(Request[MessagesRound]):
+class MessagesRequest(Conversation[MessagesRound]):
     """https://docs.anthropic.com/en/api/messages"""
 
     no_tools = {"type": "none"}  # noqa: RUF012  a constant
 
-    @property
-    def prompt(self) -> str | None:
-        """The last message if it is the user's: its string, or its last text block."""
-        last = self._body["messages"][-1]
-        if last["role"] != "user":
-            return None
-        content = last["content"]
-        if isinstance(content, str):
-            return content
-        texts = [block["text"] for block in content if isinstance(block.get("text"), str)]
-        return texts[-1] if texts else None
+    def __init__(self, body: bytes, tools: Sequence[InjectedTool], max_tools: int) -> None:
+        super().__init__(body, tools, max_tools)
+        self._hidden = history.HiddenMessages()
 
     @property
     def correlating_tool_call_id(self) -> str | None:
@@ -53,23 +43,14 @@ class MessagesRequest(Request[MessagesRound]):
         session = told.get("session_id") or user_id.partition("_session_")[2]
         return session if isinstance(session, str) and session else None
 
-    def append(self, round_: MessagesRound, answered: Sequence[tuple[ToolCall, ToolResult]]) -> None:
-        """Adds the assistant's blocks as they were, thinking included, and one user message with all the results."""
-        results = [_tool_result(call, result) for call, result in answered]
-        self._body["messages"] = [
-            *self._body["messages"],
-            {"role": "assistant", "content": round_.replay()},
-            {"role": "user", "content": results},
-        ]
-        self._relax()
+    def _places(self, chain: Chain, messages: Sequence[Message]) -> Iterator[tuple[int, RecallKey]]:
+        return history.places(chain, messages)
+
+    def _restored(self, messages: Sequence[Message], turns: Mapping[int, JSON]) -> list[Message]:
+        return history.restored(messages, turns)
 
     def _validate(self, body: dict[str, Any]) -> None:
-        expect(body, "model", str, "a string such as 'claude-sonnet-4-5'", required=True)
-        expect(body, "messages", list, "an array of messages", required=True)
-        if not body["messages"]:
-            raise wrong("messages", "an array of at least one message", body["messages"])
-        for number, message in enumerate(objects("messages", body["messages"])):
-            _validate_message(f"messages[{number}]", message)
+        check_messages(body, model="claude-sonnet-4-5", content="blocks", may_be_null=False)
 
     def _name(self, tool: dict[str, Any]) -> str | None:
         name = tool.get("name")
@@ -86,25 +67,3 @@ class MessagesRequest(Request[MessagesRound]):
         if not isinstance(choice, dict) or choice.get("type") not in ("any", "tool"):
             return choice
         return {"type": "auto", **{key: value for key, value in choice.items() if key not in ("type", "name")}}
-
-
-def _tool_result(call: ToolCall, result: ToolResult) -> dict[str, JSON]:
-    block = {"type": "tool_result", "tool_use_id": call.id, "content": [_block(part) for part in result.parts]}
-    return block if result.error is None else {**block, "is_error": True}
-
-
-def _block(part: Text | Image) -> dict[str, JSON]:
-    if isinstance(part, Image) and part.media_type in _IMAGES:
-        source = {"type": "base64", "media_type": part.media_type, "data": part.data}
-        return {"type": "image", "source": source}
-    return {"type": "text", "text": part.text}
-
-
-def _validate_message(path: str, message: dict[str, Any]) -> None:
-    if not isinstance(message.get("role"), str):
-        raise wrong(f"{path}.role", "a string such as 'user'", message.get("role"))
-    content = message.get("content")
-    if isinstance(content, list):
-        objects(f"{path}.content", content)
-    elif not isinstance(content, str):
-        raise wrong(f"{path}.content", "a string or an array of blocks", content)

@@ -85,6 +85,10 @@ class MessagesRound:
         self.blocks.append(block)
         return block
 
+    def visible(self) -> list[dict[str, JSON]]:
+        """The blocks that the client may see."""
+        return [block.whole() for block in self.blocks if not block.ours]
+
     def replay(self) -> list[dict[str, JSON]]:
         """The blocks as the provider wants them back: all of them, in order; it refuses only empty text."""
         wholes = [block.whole() for block in self.blocks]

@@ -7,17 +7,27 @@ from typing import Any
 
 import msgspec
 
+from aibridge.dialects.chain import Chain
 from aibridge.dialects.check import expect, objects, wrong
+from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.request import Request
+from aibridge.dialects.responses import history
 from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.errors import Unsupported
-from aibridge.model import JSON, InjectedTool, ToolCall, ToolResult
+from aibridge.model import JSON, HiddenTurn, InjectedTool, RecallKey, ToolCall, ToolResult
 
 
 class ResponsesRequest(Request[ResponsesRound]):
     """https://platform.openai.com/docs/api-reference/responses/create"""
 
     no_tools = "none"
+
+    def __init__(self, body: bytes, tools: Sequence[InjectedTool], max_tools: int) -> None:
+        super().__init__(body, tools, max_tools)
+        self._hidden = history.HiddenItems()
+        self._chain: Chain | None = None  # over the client's items; None where nothing is to be remembered
+        self._runs: list[tuple[history.Run, RecallKey]] = []
+        self._follows: RecallKey | None = None  # the key of the response that the input follows, where it is named
 
     @property
     def prompt(self) -> str | None:
@@ -45,15 +55,56 @@ class ResponsesRequest(Request[ResponsesRound]):
 
     def append(self, round_: ResponsesRound, answered: Sequence[tuple[ToolCall, ToolResult]]) -> None:
         """Adds the round's items as they were and the results behind them; a conversation has the items already."""
-        outputs = [
-            {"type": "function_call_output", "call_id": call.id, "output": result.text} for call, result in answered
-        ]
-        if self._body.get("conversation"):
-            self._body["input"] = outputs
-        else:
-            stored = self._body.get("store") is not False
-            self._body["input"] = [*self._items(), *round_.replay(stored=stored), *outputs]
+        items, results = self._hidden.add(round_, answered, stored=self._body.get("store") is not False)
+        self._body["input"] = results if self._conversation else [*self._items(), *items, *results]
         self._relax()
+
+    def set_aside(self, answered: Sequence[tuple[ToolCall, ToolResult]]) -> None:
+        self._hidden.set_aside(answered)
+
+    def lookups(self) -> list[RecallKey]:
+        if not self.injected:
+            return []
+        self._chain = Chain()
+        items = self._items()
+        self._runs = list(history.places(self._chain, items))
+        previous = self._body.get("previous_response_id")
+        if isinstance(previous, str):
+            self._follows = history.response_key(previous)
+        elif self._conversation:
+            self._follows = history.conversation_key(self._conversation, history.answers_in(items))
+        return [*(key for _, key in self._runs), *([self._follows] if self._follows else [])]
+
+    def restore(self, turns: Sequence[HiddenTurn]) -> int:
+        found = {key: turn for turn in turns for key in turn.keys}
+        known = {run: decode(found[key].content) for run, key in self._runs if key in found}
+        items = history.restored(self._items(), known)
+        followed = found.get(self._follows) if self._follows else None
+        if followed is not None:
+            items = history.answered(decode(followed.content), items)
+            if "previous_response_id" in self._body and self._body["previous_response_id"] is not None:
+                self._body["previous_response_id"] = history.stored_id(followed)
+        self._body["input"] = items
+        return len(known) + (followed is not None)
+
+    def hidden(self, last: ResponsesRound) -> HiddenTurn | None:
+        """Under the digest of the conversation, and under whatever else the client may name the turn by."""
+        turn = self._hidden.turn(last) if self._chain is not None else None
+        if turn is None or self._chain is None:
+            return None
+        history.add_all(self._chain, history.visible(turn))
+        keys = [self._chain.key(), history.response_key(self._hidden.client_id(last))]
+        if self._conversation:
+            waiting = [call.id for call in last.calls() if call.tool is None and not call.hosted]
+            keys.append(history.conversation_key(self._conversation, waiting))
+        return HiddenTurn(tuple(keys), encode(turn))
+
+    @property
+    def _conversation(self) -> str:
+        """The id of the provider's conversation that this request goes on with; "" for none."""
+        given = self._body.get("conversation")
+        named = given.get("id") if isinstance(given, dict) else given
+        return named if isinstance(named, str) else ""
 
     def _items(self) -> list[JSON]:
         given = self._body.get("input")
