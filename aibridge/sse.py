@@ -40,6 +40,11 @@ class Decoder:
         self._seam = b""  # its last bytes: they may be the start of a blank line
         self._started = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether no event is under way."""
+        return not self._size
+
     def feed(self, data: bytes) -> Iterator[Event]:
         """Yields the events that are whole now. Raises UpstreamError where the one under way exceeds the limit."""
         if self._size > self._limit:

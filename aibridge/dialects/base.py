@@ -134,9 +134,9 @@ class Exchange(ABC):
     def receive(self, data: bytes) -> Iterator[Output]:
         """Takes bytes of the body as they come. Raises UpstreamError where they can't be borne."""
         if self._refused is None:
-            yield from self._receive(data)
-        else:
-            self._refused += data
+            return self._receive(data)
+        self._refused += data
+        return iter(())
 
     def end_round(self) -> Iterator[Output]:
         """Takes the body's end. Raises UpstreamError where the answer has none, or is a refusal after round 1."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """What one answer may hold before it is given up."""
@@ -32,14 +31,16 @@ class Body(ABC, Generic[R]):
         self._body = bytearray()
         self._answer: dict[str, Any] = {}
 
-    def receive(self, data: bytes) -> Iterator[Relay]:
+    complete = True  # whole it is, or end() says otherwise
+
+    def receive(self, data: bytes) -> bytes:
         """Keeps it. Raises UpstreamError where it is too much."""
         self._body += data
         if len(self._body) > MAX_BODY_BYTES:
             raise UpstreamError(f"the provider sent an answer of more than {MAX_BODY_BYTES} bytes")
-        return iter(())
+        return b""
 
-    def end(self) -> Iterator[Relay]:
+    def end(self) -> bytes:
         """Reads the answer. Raises UpstreamError where it is none."""
         answer = decode(bytes(self._body))
         if not isinstance(answer, dict):
@@ -50,16 +51,14 @@ class Body(ABC, Generic[R]):
             self.error = UpstreamError(message, type=classify(None, message + str(answer["error"])))
         else:
             self._read(answer)
-        return iter(())
+        return b""
 
-    def finish(self, usage: JSON, rounds: int) -> Iterator[Relay]:
+    def finish(self, usage: JSON, rounds: int) -> bytes:
         """The one answer that the client sees."""
         if self.error:
-            yield Relay(bytes(self._body))
-        elif (changed := self._changed(usage, rounds)) is not None:
-            yield Relay(encode(changed))
-        else:
-            yield Relay(self._unchanged())
+            return bytes(self._body)
+        changed = self._changed(usage, rounds)
+        return self._unchanged() if changed is None else encode(changed)
 
     def _with_id(self, id_: str) -> bytes:
         """The answer with another id; every other member keeps its own bytes."""
@@ -69,7 +68,7 @@ class Body(ABC, Generic[R]):
             return encode({**self._answer, "id": id_})
 
     @abstractmethod
-    def hide(self) -> Iterator[Relay]: ...
+    def hide(self) -> bytes: ...
 
     @abstractmethod
     def _is_error(self, answer: dict[str, Any]) -> bool: ...

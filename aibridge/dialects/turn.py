@@ -72,19 +72,24 @@ class Framing(Protocol[R]):  # type: ignore[misc]  # R is only taken, and mypy w
         """Makes ready for the next round."""
         ...
 
-    def receive(self, data: bytes) -> Iterator[Relay]:
-        """Takes bytes; yields what the client may see of them."""
+    @property
+    def complete(self) -> bool:
+        """Whether the answer may end here."""
         ...
 
-    def end(self) -> Iterator[Relay]:
-        """Takes the round's end. Raises UpstreamError where the answer has none."""
+    def receive(self, data: bytes) -> bytes:
+        """Takes bytes; what the client may see of them."""
         ...
 
-    def hide(self) -> Iterator[Relay]:
-        """The round is one of several: yields what of it was withheld and is no call, finish or usage."""
+    def end(self) -> bytes:
+        """Takes the round's end; what the client may see of what was left. Raises UpstreamError for no answer."""
         ...
 
-    def finish(self, usage: JSON, rounds: int) -> Iterator[Relay]:
+    def hide(self) -> bytes:
+        """The round is one of several: what of it was withheld and is no call, finish or usage."""
+        ...
+
+    def finish(self, usage: JSON, rounds: int) -> bytes:
         """What was withheld of the last round, with the usage of all, and the end."""
         ...
 
@@ -167,13 +172,17 @@ class Turn(Exchange, Generic[R]):
         return body
 
     def _receive(self, data: bytes) -> Iterator[Output]:
-        yield from self._framing.receive(data)
+        if relayed := self._framing.receive(data):
+            yield Relay(relayed)
         self.error = self._framing.error
         if not self._prompted and self._round.response_id is not None:
             yield from self._prompt_record(self._round.response_id)
 
     def _end_round(self) -> Iterator[Output]:
-        yield from self._framing.end()
+        if relayed := self._framing.end():
+            yield Relay(relayed)
+        if not self._framing.complete:
+            raise UpstreamError("the provider closed the stream before the answer was complete")
         self._round.ended = True
         self.error = self._framing.error
         self._usage = add_usage(self._usage, self._round.usage)
@@ -181,8 +190,8 @@ class Turn(Exchange, Generic[R]):
         if not (self.error or self._round.cut_off):
             self._pending = [call for call in calls if call.tool]
         self._mixed = bool(self._pending) and any(call.tool is None and not call.hosted for call in calls)
-        if self._pending and not self._mixed:
-            yield from self._framing.hide()
+        if self._pending and not self._mixed and (relayed := self._framing.hide()):
+            yield Relay(relayed)
         yield from self._records()
 
     def _finish(self) -> Iterator[Output]:
@@ -191,7 +200,7 @@ class Turn(Exchange, Generic[R]):
             return
         if not self.streaming:
             yield Head(self._status, _without_length(self._headers))
-        yield from self._framing.finish(self._usage, self.rounds)
+        yield Relay(self._framing.finish(self._usage, self.rounds))
 
     def _records(self) -> Iterator[Record]:
         if self._recorded:

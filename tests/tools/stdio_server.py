@@ -7,12 +7,18 @@ import os
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO
 
 HABITS = set(sys.argv[1:])
 
 GOOD = {"name": "echo", "description": "Says it again", "inputSchema": {"type": "object", "properties": {"text": {}}}}
-TOOLS = [GOOD, *({"name": name, "inputSchema": {"type": "object"}} for name in ("die", "hang", "flood", "environment"))]
+TOOLS = [
+    GOOD,
+    *(
+        {"name": name, "inputSchema": {"type": "object"}}
+        for name in ("die", "hang", "flood", "close-output", "environment")
+    ),
+]
 LIES: list[Any] = [
     {"name": "nulls", "inputSchema": {"type": "object", "properties": None, "required": None}},
     {"name": "nothing", "inputSchema": None, "outputSchema": "what?", "annotations": 7, "title": "Says nothing"},
@@ -23,7 +29,12 @@ LIES: list[Any] = [
 
 
 def send(message: dict[str, Any]) -> None:
-    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+    say(json.dumps({"jsonrpc": "2.0", **message}))
+
+
+def say(line: str, where: TextIO = sys.stdout) -> None:
+    where.write(f"{line}\n")
+    where.flush()
 
 
 def listing(cursor: str | None) -> dict[str, Any]:
@@ -41,8 +52,11 @@ def listing(cursor: str | None) -> dict[str, Any]:
 
 def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if name == "die":
-        print("I am\x1b[31m dying", file=sys.stderr, flush=True)
+        say("I am\x1b[31m dying", sys.stderr)
         os._exit(3)
+    if name == "close-output":
+        os.close(1)
+        time.sleep(60)
     if name == "flood":
         while True:
             sys.stdout.write("x" * 1_000_000)
@@ -53,9 +67,8 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
     if method == "initialize":
-        info = {"name": "small", "version": "1"}
-        return {"result": {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info,
-                           "instructions": "line one\nline two"}}  # fmt: skip
+        hello = {"serverInfo": {"name": "small", "version": "1"}, "instructions": "line one\nline two"}
+        return {"result": {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, **hello}}
     if method == "tools/list" and "no-tools" not in HABITS:
         return {"result": listing(params.get("cursor"))}
     if method == "tools/call":
@@ -67,21 +80,19 @@ def main() -> None:
     if "ignores-sigterm" in HABITS:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "banner" in HABITS:
-        print("Welcome! \x1b[32mThis is no JSON.", flush=True)
+        say("Welcome! \x1b[32mThis is no JSON.")
         sys.stdout.buffer.write(b"\xff\xfe\n")
         sys.stdout.flush()
     for line in sys.stdin:
         message = json.loads(line)
         if message["method"] == "notifications/cancelled":
-            print("told to cancel", file=sys.stderr, flush=True)
+            say("told to cancel", sys.stderr)
         if "id" not in message or message.get("params", {}).get("name") == "hang" or "mute" in HABITS:
             continue
         if "log" in HABITS:
             data = {"level": "info", "data": "a\nlog \x1b[31mentry"}
             send({"method": "notifications/message", "params": data})
         send({"id": message["id"], **answer(message["method"], message.get("params") or {})})
-    if "closes-output" in HABITS:
-        sys.stdout.close()
     while "ignores-eof" in HABITS or "ignores-sigterm" in HABITS:
         time.sleep(60)
 

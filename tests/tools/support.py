@@ -42,7 +42,7 @@ async def run(box: Toolbox, raw_name: str, arguments: Mapping[str, Any] | None =
 async def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
     """Returns once the condition holds; fails where it doesn't within the time."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  what is waited for may be in another process
             await asyncio.sleep(0.005)
 
 
@@ -64,9 +64,9 @@ class StoppedClock:
         return seconds, over.set
 
 
-def steady(clock: StoppedClock, **more: Any) -> Timing:
+def steady(pauses: StoppedClock, **more: Any) -> Timing:
     """Timing without chance, in which pauses end when the test says so."""
-    return Timing(sleep=clock.sleep, random=lambda: 0.0, **more)
+    return Timing(sleep=pauses.sleep, random=lambda: 0.0, **more)
 
 
 @asynccontextmanager

@@ -76,12 +76,13 @@ def test_text_at_the_limit_is_whole() -> None:
     assert result(text("x" * 400), text("y" * 599)).text == "x" * 400 + "\n" + "y" * 599
 
 
-def test_text_beyond_the_limit_is_cut_and_says_so() -> None:
+def test_text_beyond_the_limit_is_cut_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     cut = result(text("x" * 5000), limit=1000)
     assert len(cut.text) == 1000
     assert cut.text.startswith("x" * 900)
     assert cut.text.endswith("\n[cut by the gateway: the result has 5,000 characters and 1,000 are the limit]")
     assert cut.error is None
+    assert "a tool's result of 5000 characters was cut to 1000" in caplog.text
 
 
 def test_the_limit_holds_for_all_parts_together() -> None:

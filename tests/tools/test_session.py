@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from mcp import MCPError
 from mcp.server import MCPServer
+from mcp_types import METHOD_NOT_FOUND, PaginatedRequestParams, SubscriptionsListenRequestParams
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from aibridge.testing.mcp_server import FakeMCPServer, MCPCall, error
 from aibridge.testing.serve import serving
+from aibridge.tools.connection import Connection
 from aibridge.tools.session import ServerSession
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Timing
-from tests.tools.support import StoppedClock, eventually, http, session, steady, stdio
+from tests.tools.support import StoppedClock, eventually, http, session, stdio, steady
 
 ERAS = pytest.mark.parametrize("handshake", [False, True], ids=["stateless", "handshake"])
 
@@ -105,6 +109,67 @@ async def test_a_change_of_the_tools_is_heard_of(handshake: bool) -> None:
             async with asyncio.timeout(5):
                 await changed.wait()
             assert names(server) == ["new"]
+
+
+@ERAS
+async def test_a_stream_of_news_that_breaks_is_opened_again(handshake: bool) -> None:
+    clock = StoppedClock()
+    changed = asyncio.Event()
+    async with FakeMCPServer(handshake=handshake) as fake:
+        fake.tool("t")
+        async with session(http(fake.url), timing=steady(clock), on_change=changed.set) as server:
+            await fake.listened()
+            fake.cut()
+            if not handshake:
+                (await clock.next_pause())[1]()  # in the handshake's protocol the SDK sees to it, after a second
+            await fake.listened()
+            changed.clear()
+            fake.tool("new")
+            await fake.change()
+            async with asyncio.timeout(5):
+                await changed.wait()
+            assert (server.state, names(server)) == ("connected", ["new", "t"])
+
+
+async def test_what_changed_before_anyone_listened_is_not_missed() -> None:
+    """The first list is older than the stream of news, so there is a second one."""
+    async with FakeMCPServer() as fake, session(http(fake.url)):
+        async with asyncio.timeout(5):
+            await fake.listened()
+            await fake.listed(2)
+
+
+async def test_a_server_that_goes_down_while_idle_is_noticed() -> None:
+    clock = StoppedClock()
+    async with FakeMCPServer(handshake=True) as fake:
+        async with session(http(fake.url), timing=steady(clock)) as server:
+            await fake.listened()
+            fake.go_down()
+            await clock.next_pause()
+            assert server.state == "connecting"
+
+
+async def test_the_deadline_of_the_handshake_ends_with_it() -> None:
+    async def slow(_: Any) -> str:
+        await asyncio.sleep(1.1)
+        return "done"
+
+    async with FakeMCPServer() as fake:
+        fake.tool("slow", slow)
+        async with session(http(fake.url), timing=Timing(connect=1)) as server:
+            assert (await server.call("slow", {})).text == "done"
+
+
+async def test_a_server_that_refuses_to_tell_news_serves_all_the_same() -> None:
+    async def refuse(*_: Any) -> Any:
+        raise MCPError(METHOD_NOT_FOUND, "no news")
+
+    async with FakeMCPServer() as fake:
+        fake.tool("t")
+        fake._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, refuse)
+        async with session(http(fake.url)) as server:
+            assert (await server.call("t", {})).text == "ok"
+            assert server.state == "connected"
 
 
 @ERAS
@@ -197,6 +262,19 @@ async def test_a_server_that_is_no_mcp_server_fails_with_the_reason(response: Re
         assert server.reason.startswith(reason)
 
 
+async def test_an_answer_that_breaks_off_fails_with_the_reason() -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"json')
+        writer.close()
+
+    async with await asyncio.start_server(break_off, "127.0.0.1", 0) as listener:
+        url = "http://{}:{}/mcp".format(*listener.sockets[0].getsockname())
+        async with session(http(url), timing=steady(StoppedClock())) as server:
+            assert server.reason is not None
+            assert server.reason.startswith("Failed to parse JSON response: the connection broke (")
+
+
 async def test_a_server_of_events_that_refuses_fails_without_showing_the_address() -> None:
     async with serving(PlainTextResponse("no", status_code=403)) as url:
         settings = ServerSettings("s", "sse", url=f"{url.replace('://', '://u:canary@')}/sse?key=canary")
@@ -255,8 +333,6 @@ async def test_nobody_listens_is_told_as_such(unused_tcp_port: int) -> None:
 
 @pytest.fixture
 def unused_tcp_port() -> int:
-    import socket
-
     with socket.socket() as plug:
         plug.bind(("127.0.0.1", 0))
         port: int = plug.getsockname()[1]
@@ -305,8 +381,10 @@ async def test_the_tools_of_a_server_that_stays_away_are_withdrawn() -> None:
             server._on_change = withdrawn.set
             fake.go_down()
             await server.call("t", {})
+            _, go_on = await clock.next_pause()
+            assert names(server) == ["t"], "until an attempt to reconnect has failed"
+            go_on()
             async with asyncio.timeout(5):
-                await server.call("t", {})  # hurries the attempt that fails
                 await withdrawn.wait()
             assert (server.state, server.tools) == ("failed", ())
 
@@ -369,12 +447,9 @@ async def test_a_mute_command_fails_by_its_deadline_and_is_ended() -> None:
 async def test_a_server_that_falls_silent_after_a_call_is_given_up(caplog: Any) -> None:
     clock = StoppedClock()
     async with FakeMCPServer() as fake:
-        silent = asyncio.Event()
 
         async def fall_silent(arguments: Any) -> str:
-            silent.set()
-            fake._list_tools = hang  # type: ignore[method-assign]
-            fake._server.add_request_handler("tools/list", PARAMS, hang)
+            fake._server.add_request_handler("tools/list", PaginatedRequestParams, hang)
             await asyncio.Event().wait()
             return "never"
 
@@ -383,13 +458,10 @@ async def test_a_server_that_falls_silent_after_a_call_is_given_up(caplog: Any) 
 
         fake.tool("t", fall_silent)
         async with session(http(fake.url, timeout=0.2), timing=steady(clock, refresh=0.2)) as server:
-            await fake.listened()
+            await fake.listed(2)  # the one after it began to tell news is over
             assert (await server.call("t", {})).error == "web_t did not answer within 0.2 s"
             await clock.next_pause()
             assert (server.state, server.reason) == ("connecting", "it took too long")
-
-
-from mcp_types import PaginatedRequestParams as PARAMS  # noqa: E402
 
 
 async def test_closing_fails_calls_in_flight_and_leaves_nothing_running() -> None:
@@ -409,10 +481,54 @@ async def test_closing_while_connecting_does_not_wait_for_the_handshake() -> Non
     before = asyncio.all_tasks()
     server = ServerSession(stdio("mute"))
     server.start()
-    await eventually(lambda: server._scope is not None)
+    await eventually(lambda: server._connection._scope)
     async with asyncio.timeout(6):
         await server.aclose()
     assert asyncio.all_tasks() <= before
+
+
+async def test_a_connection_that_lasted_makes_the_next_pause_short_again() -> None:
+    clock = StoppedClock()
+    now = 0.0
+    async with FakeMCPServer() as fake:
+        fake.go_down()
+        async with session(http(fake.url), timing=steady(clock, clock=lambda: now)) as server:
+            for _ in range(3):
+                pause, go_on = await clock.next_pause()
+                if pause == 2.0:
+                    await fake.come_up()
+                go_on()
+            await eventually(lambda: server.state == "connected")
+            await fake.listened()
+            now = 31.0
+            fake.go_down()
+            pauses = [(await clock.next_pause())[0] for _ in range(2)]  # of listening again, and of connecting
+            assert pauses == [0.5, 0.5]
+
+
+async def test_an_owner_that_never_ends_is_cancelled_and_its_calls_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never_end(connection: Connection) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(Connection, "run", never_end)
+    server = ServerSession(stdio(), timing=Timing(close=-4.99))
+    server.start()
+    call = asyncio.create_task(server.call("echo", {}))
+    await eventually(lambda: server._requests)
+    async with asyncio.timeout(2):
+        await server.aclose()
+        assert (await call).error == "own_echo failed: the gateway is closing"
+
+
+async def test_waiting_for_a_server_to_settle_ends_when_it_is_closed() -> None:
+    server = ServerSession(stdio("mute"))
+    server.start()
+    settled = asyncio.create_task(server.settled())
+    await eventually(lambda: server._connection._scope)
+    await server.aclose()
+    async with asyncio.timeout(1):
+        await settled
 
 
 async def test_closing_before_the_start_is_harmless() -> None:

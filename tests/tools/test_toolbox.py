@@ -15,7 +15,7 @@ from aibridge.ports import EmptyToolbox, Toolboxes
 from aibridge.testing.mcp_server import FakeMCPServer
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ServerState, ToolServers
-from tests.tools.support import ME, StoppedClock, call_of, eventually, http, run, steady, stdio
+from tests.tools.support import ME, StoppedClock, call_of, eventually, http, run, stdio, steady
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 

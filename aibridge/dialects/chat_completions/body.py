@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from aibridge.dialects.body import Body
 from aibridge.dialects.chat_completions.round import ChatRound, choices_of
 from aibridge.errors import UpstreamError
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 
 
 class ChatBody(Body[ChatRound]):
@@ -18,10 +17,10 @@ class ChatBody(Body[ChatRound]):
         self._id = id
         self._said: list[str] = []  # in the rounds before
 
-    def hide(self) -> Iterator[Relay]:
+    def hide(self) -> bytes:
         """The round stays hidden, but for its words."""
         self._said.append(self._round.text_so_far)
-        return iter(())
+        return b""
 
     def _is_error(self, answer: dict[str, Any]) -> bool:
         return bool(answer.get("error")) and not choices_of(answer)

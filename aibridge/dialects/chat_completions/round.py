@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aibridge.dialects.chat_completions.plain import words_in
 from aibridge.dialects.codec import as_object, count, encode
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
@@ -69,7 +70,7 @@ class ChatRound:
         self._tools = tools
         self._open: dict[tuple[int, int], Call] = {}
         self.made: list[Call] = []  # every call, noise too
-        self.text: list[str] = []
+        self.text: list[str | bytes] = []  # bytes: plain chunks whose words nobody has asked for yet
         self.response_id: str | None = None
         self.finish: str | None = None
         self.usage: JSON = None
@@ -83,7 +84,7 @@ class ChatRound:
     @property
     def text_so_far(self) -> str:
         """The words of the answer."""
-        return "".join(self.text)
+        return "".join(piece if isinstance(piece, str) else words_in(piece) for piece in self.text)
 
     def call(self, choice: int, piece: Mapping[str, Any]) -> Call:
         """The call that a piece belongs to, a new one where it starts one; the piece is absorbed."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from aibridge.dialects.chat_completions.plain import PlainChunks
 from aibridge.dialects.chat_completions.round import Call, ChatRound, choices_of
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 from aibridge.sse import Decoder, Event
 from aibridge.sse import encode as encode_event
 
@@ -39,51 +39,66 @@ class ChatStream:
         self._round = round_
         self._decoder = Decoder()
         self._prefix = b"\0"  # how this round's chunks begin, up to the end of their id
+        self._plain: PlainChunks | None = None  # once that is known
         self._last: dict[str, Any] = {}  # the model for chunks of ours
         self._tail: list[tuple[bytes | None, dict[str, Any]]] = []  # the finish and what follows it
         self._shown = 0  # calls of the client
         self.done = False  # the terminal event has come
 
-    def receive(self, data: bytes) -> Iterator[Relay]:
-        """Yields what the client may see of it."""
-        if relayed := b"".join(map(self._event, self._decoder.feed(data))):
-            yield Relay(relayed)
+    @property
+    def complete(self) -> bool:
+        return self.done or bool(self._round.finish) or self.error is not None
 
-    def end(self) -> Iterator[Relay]:
-        """Takes the round's end. Raises UpstreamError where the answer has none."""
-        for event in self._decoder.flush():
-            relayed = self._event(event)
-            if relayed and relayed is not event.raw:  # half an event would only confuse the client
-                yield Relay(relayed)
-        if not (self.done or self._round.finish or self.error):
-            raise UpstreamError("the provider closed the stream before the answer was complete")
-        for call in self._round.made:
-            if call.ours is None:
-                self._round.decide(call, whole=True)
-                if call.held and not call.ours:
-                    yield Relay(self._chunk_of({"tool_calls": [self._show(call, {})]}))
+    def receive(self, data: bytes) -> bytes:
+        plain = self._rewritten(data)
+        if plain is not None:
+            self._round.text.append(data)
+            return plain
+        return b"".join(map(self._event, self._decoder.feed(data)))
 
-    def hide(self) -> Iterator[Relay]:
+    def _rewritten(self, data: bytes) -> bytes | None:
+        """Plain chunks under our id, while nothing is held that they would have to wait for."""
+        if self._plain is None or not self._decoder.idle or self.complete:
+            return None
+        return self._plain.rewritten(data)
+
+    def end(self) -> bytes:
+        relayed = [self._last_event(event) for event in self._decoder.flush()]
+        if self.complete:
+            relayed += [self._late(call) for call in self._round.made if call.ours is None]
+        return b"".join(relayed)
+
+    def hide(self) -> bytes:
         """The round stays hidden: of what was withheld only words go on."""
         self._introduced = True
-        for _, chunk in self._tail:
-            for choice in choices_of(chunk):
-                choice["finish_reason"] = None
-            if _says_something(chunk):
-                yield Relay(self._encode(chunk))
+        chunks = [chunk for _, chunk in self._tail]
+        for choice in (choice for chunk in chunks for choice in choices_of(chunk)):
+            choice["finish_reason"] = None
+        return b"".join(self._encode(chunk) for chunk in chunks if _says_something(chunk))
 
-    def finish(self, usage: JSON, rounds: int) -> Iterator[Relay]:
+    def finish(self, usage: JSON, rounds: int) -> bytes:
         """What was withheld, the turn's usage where the client asked for it, and the end."""
-        for own, chunk in self._tail:
-            yield Relay(self._encode(chunk) if own is None else self._with_id(own, chunk))
-        if self._usage_chunk and self._wants_usage:
-            data, chunk = self._usage_chunk
-            alone = not choices_of(chunk)
-            if alone and rounds == 1:
-                yield Relay(self._with_id(data, chunk))
-            else:
-                yield Relay(self._encode({**chunk, "choices": [], "usage": usage}))
-        yield Relay(DONE)
+        tail = [self._encode(chunk) if own is None else self._with_id(own, chunk) for own, chunk in self._tail]
+        return b"".join((*tail, self._usage_told(usage, rounds), DONE))
+
+    def _usage_told(self, usage: JSON, rounds: int) -> bytes:
+        if not self._usage_chunk or not self._wants_usage:
+            return b""
+        data, chunk = self._usage_chunk
+        if rounds == 1 and not choices_of(chunk):
+            return self._with_id(data, chunk)
+        return self._encode({**chunk, "choices": [], "usage": usage})
+
+    def _last_event(self, event: Event) -> bytes:
+        relayed = self._event(event)
+        return b"" if relayed is event.raw else relayed  # half an event would only confuse the client
+
+    def _late(self, call: Call) -> bytes:
+        """A call whose name could have grown into one of ours to the end: relayed now if it did not."""
+        self._round.decide(call, whole=True)
+        if call.ours or not call.held:
+            return b""
+        return self._chunk_of({"tool_calls": [self._show(call, {})]})
 
     def _event(self, event: Event) -> bytes:
         if self.done or self.error or event.data == b"[DONE]":
@@ -204,6 +219,9 @@ class ChatStream:
             if first is None:
                 return self._encode(chunk)
             self._prefix = first.group()
+            self._plain = PlainChunks(
+                self._prefix, self._head, keep_usage=self._wants_usage, keep_role=not self._introduced
+            )
         return encode_event(self._head + data[len(self._prefix) :])
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from aibridge.dialects.body import Body
 from aibridge.dialects.messages.round import MessagesRound
 from aibridge.errors import UpstreamError
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 
 
 class MessagesBody(Body[MessagesRound]):
@@ -30,9 +29,9 @@ class MessagesBody(Body[MessagesRound]):
             if isinstance(block, dict):
                 self._round.add(block)
 
-    def hide(self) -> Iterator[Relay]:
+    def hide(self) -> bytes:
         self._shown += self._round.visible()
-        return iter(())
+        return b""
 
     def _changed(self, usage: JSON, rounds: int) -> JSON:
         visible = [*self._shown, *self._round.visible()]

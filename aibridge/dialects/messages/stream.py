@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 from aibridge.sse import Decoder, Event
 from aibridge.sse import encode as encode_event
 
@@ -33,28 +32,25 @@ class MessagesStream:
         self._last = b""  # the provider's message_delta, while it need not change
         self.done = False
 
-    def receive(self, data: bytes) -> Iterator[Relay]:
-        for event in self._decoder.feed(data):
-            if relayed := self._event(event):
-                yield Relay(relayed)
+    @property
+    def complete(self) -> bool:
+        return self.done or self.error is not None
 
-    def end(self) -> Iterator[Relay]:
-        for event in self._decoder.flush():
-            if relayed := self._event(event):
-                yield Relay(relayed)
-        if not (self.done or self.error):
-            raise UpstreamError("the provider closed the stream before the answer was complete")
+    def receive(self, data: bytes) -> bytes:
+        return b"".join(map(self._event, self._decoder.feed(data)))
 
-    def hide(self) -> Iterator[Relay]:
-        return iter(())
+    def end(self) -> bytes:
+        return b"".join(map(self._event, self._decoder.flush()))
 
-    def finish(self, usage: JSON, rounds: int) -> Iterator[Relay]:
+    def hide(self) -> bytes:
+        return b""
+
+    def finish(self, usage: JSON, rounds: int) -> bytes:
         """The stop with the usage of the turn, and the end."""
-        if self._stop is not None:
-            told = usage if rounds > 1 else None
-            stop = {**self._stop, "usage": told} if told else self._stop
-            yield Relay(self._last if told is None else encode_event(encode(stop), b"message_delta"))
-        yield Relay(encode_event(b'{"type":"message_stop"}', b"message_stop"))
+        stop = self._last
+        if self._stop is not None and rounds > 1:
+            stop = encode_event(encode({**self._stop, "usage": usage}), b"message_delta")
+        return stop + encode_event(b'{"type":"message_stop"}', b"message_stop")
 
     def _event(self, event: Event) -> bytes:
         value = decode(event.data) if event.data and not self.error else None

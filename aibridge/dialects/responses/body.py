@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from aibridge.dialects.body import Body
 from aibridge.dialects.responses.object import ResponseObject
 from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.errors import UpstreamError
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 
 
 class ResponsesBody(Body[ResponsesRound]):
@@ -19,10 +19,10 @@ class ResponsesBody(Body[ResponsesRound]):
         self._injecting = bool(injected)
         self._object = ResponseObject(injected)
 
-    def hide(self) -> Iterator[Relay]:
+    def hide(self) -> bytes:
         self._object.edited(self._answer)
         self._object.hide(self._round)
-        return iter(())
+        return b""
 
     def _is_error(self, answer: dict[str, Any]) -> bool:
         return bool(answer.get("error"))

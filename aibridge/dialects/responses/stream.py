@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from aibridge.dialects.codec import decode, encode
@@ -10,7 +10,7 @@ from aibridge.dialects.refusal import message_in
 from aibridge.dialects.responses.object import ResponseObject
 from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.errors import AibridgeError, UpstreamError, classify
-from aibridge.model import JSON, Relay
+from aibridge.model import JSON
 from aibridge.sse import Decoder, Event
 from aibridge.sse import encode as encode_event
 
@@ -37,33 +37,30 @@ class ResponsesStream:
         self._end: tuple[Event, dict[str, Any]] | None = None
         self.done = False
 
-    def receive(self, data: bytes) -> Iterator[Relay]:
+    @property
+    def complete(self) -> bool:
+        return self.done or self.error is not None
+
+    def receive(self, data: bytes) -> bytes:
         """Where nothing is injected the bytes go on as they are, and are only read."""
-        if not self._injecting:
-            yield Relay(data)
-        for event in self._decoder.feed(data):
-            relayed = self._event(event)
-            if relayed and self._injecting:
-                yield Relay(relayed)
+        relayed = b"".join(map(self._event, self._decoder.feed(data)))
+        return relayed if self._injecting else data
 
-    def end(self) -> Iterator[Relay]:
-        for event in self._decoder.flush():
-            relayed = self._event(event)
-            if relayed and self._injecting:
-                yield Relay(relayed)
-        if not (self.done or self.error):
-            raise UpstreamError("the provider closed the stream before the answer was complete")
+    def end(self) -> bytes:
+        relayed = b"".join(map(self._event, self._decoder.flush()))
+        return relayed if self._injecting else b""
 
-    def hide(self) -> Iterator[Relay]:
+    def hide(self) -> bytes:
         self._object.hide(self._round)
         self._begun = True
-        return iter(())
+        return b""
 
-    def finish(self, usage: JSON, rounds: int) -> Iterator[Relay]:
+    def finish(self, usage: JSON, rounds: int) -> bytes:
         """The terminal event, with the response object that all rounds have come to."""
-        if self._end is not None and self._injecting:
-            event, value = self._end
-            yield Relay(self._with_response(event, value, self._whole(value, usage, rounds)))
+        if self._end is None or not self._injecting:
+            return b""
+        event, value = self._end
+        return self._with_response(event, value, self._whole(value, usage, rounds))
 
     def failure(self, error: AibridgeError) -> bytes:
         """The two events by which clients know that a response has failed: some read the one, some the other."""
