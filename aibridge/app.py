@@ -24,8 +24,9 @@ from aibridge.gateway.identity import Anonymous
 from aibridge.gateway.routes import Gateway
 from aibridge.gateway.server import Server, listen
 from aibridge.gateway.services import Limits, Services
-from aibridge.ports import NoRecall
+from aibridge.ports import NoRecall, Recalls
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
+from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
 from aibridge.telemetry import logs, tracing
 from aibridge.telemetry.metrics import Metrics
@@ -96,6 +97,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(telemetry.close)
         recorder = await stack.enter_async_context(_recorder(settings))
         telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: 0)
+        recalls = await stack.enter_async_context(_recalls(settings))
         upstreams = UpstreamClient([_account(name, one) for name, one in settings.providers.items()])
         stack.push_async_callback(upstreams.aclose)
         tools = await stack.enter_async_context(tool_servers(settings))
@@ -104,7 +106,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             upstreams=telemetry.upstreams(upstreams),
             toolboxes=telemetry.toolboxes(tools),
             recorder=telemetry.recorder(recorder),
-            recalls=NoRecall(),
+            recalls=recalls,
             observer=telemetry,
             now=lambda: datetime.now(UTC),
         )
@@ -151,6 +153,19 @@ def _telemetry(settings: Settings) -> Telemetry:
 
 def _recorder(settings: Settings) -> AbstractAsyncContextManager[Recorder]:
     return open_recorder(settings.recorder.url, prompts=settings.recorder.prompts)
+
+
+@asynccontextmanager
+async def _recalls(settings: Settings) -> AsyncIterator[Recalls]:
+    """Remembers where there is anything to hide: without MCP servers no turn has a hidden part."""
+    recall = settings.recall
+    if not recall.enabled or not settings.mcp_servers:
+        yield NoRecall()
+        return
+    async with open_recall(
+        settings.recorder.url, ttl_days=recall.ttl_days, max_bytes_per_turn=recall.max_bytes_per_turn
+    ) as recalls:
+        yield recalls
 
 
 def _limits(settings: Settings) -> Limits:

@@ -117,6 +117,7 @@ class Unavailable(AibridgeError):
 
 _QUOTA = re.compile(r"insufficient_quota|billing|payment required", re.IGNORECASE)
 _KEY = re.compile(r"invalid.api.key|authentication", re.IGNORECASE)
+_OUR_REQUEST = re.compile(r"model.not.found|context.length|context.window", re.IGNORECASE)
 _RATE = re.compile(r"rate.?limit|too many requests", re.IGNORECASE)
 
 
@@ -137,6 +138,6 @@ def classify(status: int | None, message: str = "") -> ErrorType:
         return "timeout"
     if status in (500, 502, 503):
         return "server_error"
-    if status is not None and 400 <= status < 500:
+    if (status is not None and 400 <= status < 500) or (status is None and _OUR_REQUEST.search(message)):
         return "bad_request"
     return "unknown"

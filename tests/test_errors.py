@@ -82,6 +82,8 @@ def test_an_error_may_know_better() -> None:
         (503, "", "server_error"),
         (400, "", "bad_request"),
         (404, "model not found", "bad_request"),
+        (None, "model_not_found", "bad_request"),
+        (None, "context_length_exceeded", "bad_request"),
         (413, "", "bad_request"),
         (422, "", "bad_request"),
         (None, "boom", "unknown"),

@@ -25,7 +25,7 @@ _KNOWN = (
     _Known("Zed", ("zed/",)),
     _Known("GitHub Copilot (VS Code)", ("githubcopilotchat/",), session=(b"x-interaction-id",)),
     _Known("GitHub Copilot (CLI)", ("copilot/",), session=(b"x-client-session-id",)),
-    _Known("Kilo Code", ("kilo-code/",), originator="kilo-code", session=(b"x-kilocode-taskid",)),
+    _Known("Kilo Code", ("kilo-code/",), originator="kilo-code", session=(b"x-kilocode-taskid", b"x-session-id")),
     _Known("Roo Code", ("roo-code/",), originator="roo-code"),
     _Known("Coder Agents", ("coder-agents/",), session=(b"x-coder-chat-id",)),
     _Known("Charm Crush", ("charm crush/", "charm-crush/")),
@@ -33,6 +33,8 @@ _KNOWN = (
     _Known("OpenCode", ("opencode/",), session=(b"x-opencode-session", b"x-session-affinity")),
     _Known("Mux", ("mux/", "xum/"), session=(b"x-mux-workspace-id",)),
     _Known("Junie", ("junie:",)),
+    # With a provider of one's own it names only its SDK. Last, for others may send this beside a name of theirs.
+    _Known("GitHub Copilot (CLI)", header=b"x-interaction-type"),
 )
 
 

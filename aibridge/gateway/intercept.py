@@ -87,7 +87,8 @@ class Intercept:
         exchange = opens(body, id=interception_id, tools=toolbox.tools, max_tools=max_tools)
         self._tell_of_cut(exchange.left_out)
         recall = self._services.recalls.of(identity.actor, self._provider.name)
-        exchange.restore(await recall.find(exchange.lookups()))
+        if first(headers, b"x-aibridge-recall") != "off":
+            exchange.restore(await recall.find(exchange.lookups()))
         interception = self._interception(scope, headers, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
         return _Turn(exchange, self._target(scope, headers, credential), toolbox, recall, interception)
@@ -167,6 +168,7 @@ class Intercept:
             correlating_tool_call_id=exchange.correlating_tool_call_id,
             credential_kind=credential.kind,
             credential_hint=credential.hint,
+            metadata={"hidden_turns": exchange.recalled} if exchange.recalled else {},
         )
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from starlette.types import Receive, Scope, Send
 
 from aibridge.dialects.refusal import refusal, refusal_headers
+from aibridge.dialects.responses.history import response_key, stored_id
 from aibridge.errors import AibridgeError, UpstreamTimeout
 from aibridge.gateway.credentials import choose_credential
 from aibridge.gateway.headers import forwardable, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
-from aibridge.model import DialectName, Head, Headers, Relay, Target
+from aibridge.model import Actor, DialectName, Head, Headers, Relay, Target
 from aibridge.providers import Provider
+
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+_STORED = re.compile(r"/responses/(?P<id>[^/]+)(?P<rest>(?:/.*)?)")
 
 
 class Passthrough:
@@ -42,6 +47,7 @@ class Passthrough:
             identity = await self._services.identify(headers)
             credential = choose_credential(self._provider, identity.own)
             body = await read_body(headers, receive, self._limits.max_request_bytes)
+            path = await self._as_known_upstream(path, identity.actor)
         except ClientGone:
             return
         except AibridgeError as error:
@@ -51,6 +57,15 @@ class Passthrough:
             self._provider.name, scope["method"], path, scope["query_string"], forwardable(headers), credential
         )
         await self._relay(target, body, Reply(receive, send))
+
+    async def _as_known_upstream(self, path: str, actor: Actor) -> str:
+        """The path, but a response of several rounds is known to the provider by the id of its last round."""
+        stored = _STORED.fullmatch(path)
+        if stored is None:
+            return path
+        turns = await self._services.recalls.of(actor, self._provider.name).find([response_key(stored["id"])])
+        known = stored_id(turns[0]) if turns else ""
+        return f"/responses/{known}{stored['rest']}" if _ID.fullmatch(known) else path
 
     async def _relay(self, target: Target, body: bytes, reply: Reply) -> None:
         try:

@@ -111,16 +111,17 @@ def _create_instances() -> None:
 
 
 def _create_hidden_turns() -> None:
-    _create(
+    op.create_table(
         "aibridge_hidden_turns",
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("provider", sa.Text, nullable=False),
-        sa.Column("content", sa.JSON, nullable=False),
+        sa.Column("actor", sa.Text),
+        sa.Column("provider", sa.Text),
+        sa.Column("key", sa.Text),
+        sa.Column("turn_id", sa.Text, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("actor", "provider", "key", name="pk_aibridge_hidden_turns"),
     )
-    _index("aibridge_hidden_turns", "key", "actor", "provider")
     _index("aibridge_hidden_turns", "expires_at")
 
 

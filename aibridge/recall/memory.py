@@ -1,0 +1,95 @@
+"""What is known without asking the database: the turns used last, and for a while the places where there are none."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import final
+
+from aibridge.recall.turns import Kept, Place
+
+ABSENCE = timedelta(seconds=30)
+"""For so long a place is taken for empty once the database has said so. Another process may fill it meanwhile."""
+
+_MOST_ABSENT = 50_000
+"""Places known to be empty at most: some 15 MB."""
+
+_OVERHEAD = 1024
+"""What holding a turn costs beside its content, in bytes, generously."""
+
+
+@dataclass(eq=False, slots=True)
+class Question:
+    """What the database is asked. Its places are known to be empty once it is answered and they still belong to it."""
+
+    asked_at: datetime
+    answered: bool = False
+
+
+@final
+class Memory:
+    """Holds so many bytes at most; what was not used for longest goes first."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._held: OrderedDict[Place, Kept] = OrderedDict()
+        self._asked: OrderedDict[Place, Question] = OrderedDict()
+
+    def look(self, places: Iterable[Place], now: datetime) -> tuple[dict[Place, Kept], list[Place]]:
+        """The turns at these places, and the places of which nothing is known."""
+        found: dict[Place, Kept] = {}
+        unknown: list[Place] = []
+        since = now - ABSENCE
+        for place in places:
+            if (kept := self._held.get(place)) is not None and kept.expires_at > now:
+                self._held.move_to_end(place)
+                found[place] = kept
+            elif (asked := self._asked.get(place)) is None or not (asked.answered and since < asked.asked_at <= now):
+                unknown.append(place)
+        return found, unknown
+
+    def ask(self, places: Iterable[Place], now: datetime) -> Question:
+        """Notes that the database is being asked about these places."""
+        question = Question(now)
+        for place in places:
+            self._asked[place] = question
+            self._asked.move_to_end(place)
+        while len(self._asked) > _MOST_ABSENT:
+            self._asked.popitem(last=False)
+        return question
+
+    def learn(self, question: Question, answer: Mapping[Place, Kept] | None) -> None:
+        """Takes the database's answer: all turns that are there. What was kept since the question is newer.
+
+        Where there is no answer the question stays open.
+        """
+        if answer is None:
+            return
+        question.answered = True
+        for place, kept in answer.items():
+            if self._asked.get(place) is question:
+                del self._asked[place]
+                self._hold(place, kept)
+
+    def keep(self, turns: Mapping[Place, Kept]) -> None:
+        """Takes turns of our own; each replaces what was known of its place."""
+        for place, kept in turns.items():
+            self._asked.pop(place, None)
+            self._hold(place, kept)
+
+    def _hold(self, place: Place, kept: Kept) -> None:
+        if (old := self._held.pop(place, None)) is not None:
+            self._bytes -= _size(place, old)
+        if (size := _size(place, kept)) > self._max_bytes:
+            return
+        self._held[place] = kept
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            self._bytes -= _size(*self._held.popitem(last=False))
+
+
+def _size(place: Place, kept: Kept) -> int:
+    return _OVERHEAD + sum(map(len, place)) + len(kept.content)
