@@ -9,7 +9,7 @@ RUN python -m venv /opt/aibridge \
     && /opt/aibridge/bin/pip install --require-hashes --requirement requirements/runtime.txt \
     && pip install --require-hashes --requirement requirements/build.txt
 
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY aibridge aibridge
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir dist . \
     && /opt/aibridge/bin/pip install --no-deps --no-index dist/*.whl

@@ -12,6 +12,7 @@ LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 LOCKER := build/locker
 SERVERS := tests/e2e/node_modules
+CLIENTS_DIRS := tests/e2e/clients tests/e2e/clients/more
 
 # What every verdict rests on: bytes in, bytes out. No line and no branch of it goes untested.
 CORE := aibridge/sse.py,aibridge/loop.py,aibridge/dialects/*
@@ -48,7 +49,8 @@ bench: $(INSTALLED) ## Measure the gateway beside a bare relay
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: e2e
-e2e: $(INSTALLED) $(SERVERS)/.package-lock.json ## Test against real servers (needs node and npm)
+e2e: $(INSTALLED) $(SERVERS)/.package-lock.json ## Test with real servers and clients (needs node; CLIENTS=all for all)
+	@PYTHON=$(PYTHON) tests/e2e/clients/install $(if $(filter all,$(CLIENTS)),. more,.)
 	@$(BIN)/pytest tests/e2e $(ARGS)
 
 .PHONY: lock
@@ -56,7 +58,9 @@ lock: $(LOCKER)/bin/uv ## Write requirements/*.txt anew (UPGRADE=1: with the new
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements/dev.txt
 	@$(COMPILE) pyproject.toml --constraints requirements/dev.txt --output-file requirements/runtime.txt
 	@$(COMPILE) --group pyproject.toml:build --constraints requirements/dev.txt --output-file requirements/build.txt
-	@$(if $(shell command -v npm),$(NPM_LOCK),echo 'The servers of tests/e2e stay as they are: npm is not here')
+	@$(foreach dir,$(CLIENTS_DIRS),$(COMPILE) $(if $(UPGRADE),--upgrade) $(dir)/requirements.in --output-file $(dir)/requirements.txt &&) :
+	@$(if $(shell command -v npm),$(foreach dir,$(dir $(SERVERS)) $(CLIENTS_DIRS),($(call NPM_LOCK,$(dir))) &&) :,\
+		echo 'The servers and clients of tests/e2e stay as they are: npm is not here')
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what can be mended
@@ -65,7 +69,7 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 
 .PHONY: clean
 clean: ## Remove whatever these targets made
-	@rm -rf $(VENV) build dist $(SERVERS) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) build dist $(SERVERS) $(addsuffix /node_modules,$(CLIENTS_DIRS)) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find aibridge tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Two stamps. The first is a copy of the list that was installed: another list makes another environment,
@@ -91,7 +95,7 @@ COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 # npm's list keeps the hashes and loses every address, those of sponsors too.
-NPM_LOCK = cd tests/e2e && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \
+NPM_LOCK = cd $(1) && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved \
 	--no-audit --no-fund --loglevel=error >/dev/null && $(PYTHON) -c "$$STRIP_ADDRESSES"
 define STRIP_ADDRESSES
 import json, pathlib

@@ -151,6 +151,14 @@ def test_a_turn_is_in_the_database_while_it_is_open(gateway: Gateway, provider: 
     assert gateway.interception(row["id"])["status"] == "completed"
 
 
+def test_whoever_looks_into_the_database_takes_nothing_away(gateway: Gateway) -> None:
+    """A connection that believes itself the last one takes SQLite's journal away, and all that is written to it."""
+    for _ in range(3):
+        id_ = ask(gateway, stream=True).headers["x-aibridge-interception-id"]
+        assert gateway.interception(id_)["status"] == "completed"
+        assert gateway.database.with_name("aibridge.db-wal").exists()
+
+
 def test_its_metrics_have_the_names_that_dashboards_use(gateway: Gateway) -> None:
     ask(gateway, stream=True)
     page = gateway.get("/metrics")
@@ -267,15 +275,17 @@ def test_at_sigterm_what_is_open_finishes_and_nothing_new_begins(provider: FakeO
     assert [row["status"] for row in gateway.interceptions()] == ["completed"]
 
 
-@pytest.mark.parametrize("signals", [1, 2])
-def test_what_outlives_the_grace_is_told_and_recorded(provider: FakeOpenAI, tmp_path: Path, signals: int) -> None:
+@pytest.mark.parametrize("impatient", [False, True])
+def test_what_outlives_the_grace_is_told_and_recorded(provider: FakeOpenAI, tmp_path: Path, impatient: bool) -> None:
     provider.handler = answer("Let me ", wait(Gate()))
-    grace = {1: 0.2, 2: 60}[signals]  # a second signal is impatient
-    with serving(tmp_path, settings(provider, server={"shutdown_grace_seconds": grace})) as gateway:
+    server = {"shutdown_grace_seconds": 60 if impatient else 0.2}
+    with serving(tmp_path, settings(provider, server=server)) as gateway:
         children = psutil.Process(gateway.pid).children(recursive=True)
         assert [child for child in children if "aibridge.testing.demo" in child.cmdline()]
         with open_stream(gateway) as rest:
-            for _ in range(signals):
+            gateway.signal(signal.SIGTERM)
+            if impatient:
+                until(lambda: gateway.get("/readyz").status_code == 503)
                 gateway.signal(signal.SIGTERM)
             heard = "".join(rest)
             assert '"error":{"message":"aibridge is stopping: ask again"' in heard

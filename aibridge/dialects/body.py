@@ -48,14 +48,14 @@ class Body(ABC, Generic[R]):
         self._answer = answer
         if self._is_error(answer):
             message = message_in(bytes(self._body)) or "the provider answered with an error"
-            self.error = UpstreamError(message, type=classify(None, message + str(answer["error"])))
+            self.error = UpstreamError(message, type=classify(None, message + str(answer.get("error"))))
         else:
             self._read(answer)
         return b""
 
     def finish(self, usage: JSON, rounds: int) -> bytes:
         """The one answer that the client sees."""
-        if self.error:
+        if self._is_error(self._answer):
             return bytes(self._body)
         changed = self._changed(usage, rounds)
         return self._unchanged() if changed is None else encode(changed)

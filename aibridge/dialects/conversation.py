@@ -30,8 +30,8 @@ class Hidden(Protocol[R]):  # type: ignore[misc]  # R is only taken, and mypy wo
         """The results of a mixed round, to stand beside the client's own."""
         ...
 
-    def turn(self, chain: Chain, last: R) -> tuple[RecallKey, Message] | None:
-        """The turn under its key, once its last round is over; None where nothing was hidden."""
+    def turn(self, chain: Chain, last: R) -> tuple[list[RecallKey], Message] | None:
+        """The turn under its keys, once its last round is over; None where there is nothing to put back."""
         ...
 
 
@@ -76,11 +76,11 @@ class Conversation(Request[R]):
 
     def hidden(self, last: R) -> HiddenTurn | None:
         made = None if self._chain is None else self._hidden.turn(self._chain, last)
-        return None if made is None else HiddenTurn((made[0],), encode(made[1]))
+        return None if made is None else HiddenTurn(tuple(made[0]), encode(made[1]))
 
     @abstractmethod
     def _places(self, chain: Chain, messages: Sequence[Message]) -> Iterator[tuple[int, RecallKey]]:
-        """Each answer of the assistant's, and the key of the conversation up to it; the chain grows over all."""
+        """Each answer whose calls are answered, and the key of the conversation up to it; the chain grows over all."""
 
     @abstractmethod
     def _restored(self, messages: Sequence[Message], turns: Mapping[int, JSON]) -> list[Message]:

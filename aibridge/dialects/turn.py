@@ -200,7 +200,8 @@ class Turn(Exchange, Generic[R]):
             return
         if not self.streaming:
             yield Head(self._status, _without_length(self._headers))
-        yield Relay(self._framing.finish(self._usage, self.rounds))
+        if relayed := self._framing.finish(self._usage, self.rounds):
+            yield Relay(relayed)
 
     def _records(self) -> Iterator[Record]:
         if self._recorded:

@@ -69,8 +69,6 @@ class Recall:
 
         What memory does not know the database is asked; where that fails, it is what memory knows.
         """
-        if not keys:
-            return []
         places, now = self._places(keys), self._everybody.now()
         found, unknown = self._everybody.memory.look(places, now)
         if unknown:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 
 from aibridge.recorder.rows import COLUMNS, Kind, Row
 from aibridge.store import tables
+from aibridge.store.engine import writing_directly
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +66,9 @@ class Batch:
             for statement, group in zip(self._statements, groups, strict=True)
             if group
         ]
-        with engine.begin() as connection:  # only now: other processes wait for this lock
-            for sql, parameters in bound:
-                connection.exec_driver_sql(sql, parameters)
+        with writing_directly(engine) as cursor:  # only now: other processes wait for this lock
+            for sql, rows in bound:
+                cursor.executemany(sql, rows)
 
     def _write_one_by_one(self, engine: Engine, groups: Sequence[list[Row]]) -> list[Row]:
         with engine.begin() as connection:

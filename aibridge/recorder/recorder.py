@@ -58,10 +58,9 @@ class Recorder:
         await self._writer.put(*record_row(interception.id, record, self._prompts, self._now()))
 
     async def finish(self, interception: Interception, outcome: Outcome) -> None:
-        """Takes the end; waits while the queue is full."""
-        row = end_row(interception.id, outcome, self._now())
+        """Takes the end at once, full queue or not: there are no more ends than interceptions under way."""
         self._link(interception)
-        await self._writer.put(Kind.END, row)
+        self._writer.put_now(Kind.END, end_row(interception.id, outcome, self._now()))
 
     async def flush(self) -> None:
         """Returns once all that was taken is durable."""

@@ -1,6 +1,7 @@
 """The one writer of this process: a bounded queue, and a thread that commits whatever has gathered in it.
 
-While one batch is being committed the next one gathers, so that many entries share one wait for the disk.
+While one batch is being committed the next one gathers, so that many entries share one wait for the disk. A start,
+which a request waits for, goes in a small batch of its own; what nobody waits for gathers a little longer.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ LINGER_SECONDS = 0.05
 _ENOUGH = 500
 """So many entries are written without lingering."""
 
+_SOON = frozenset({Kind.INTERCEPTION, Kind.TOOL, Kind.LINK})
+"""What goes with the next start: a start may follow from a tool's call, and is then linked to it at once."""
+
 _BACKOFF_SECONDS = (0.05, 1.0)
 """The first pause after a failed write, doubled each time, and the longest."""
 
@@ -52,11 +56,13 @@ class Writer:
         self._now = now
         self._sleep = sleep
         self._batch = Batch(engine.dialect)
-        self._waiting: list[Entry] = []
+        self._soon: list[Entry] = []
+        self._later: list[Entry] = []
         self._writing: list[Entry] = []
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
         self._linger: asyncio.TimerHandle | None = None
+        self._all_due = False
         self._trouble: str | None = None
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "aibridge-recorder")
@@ -65,7 +71,7 @@ class Writer:
     @property
     def depth(self) -> int:
         """How many entries are not yet durable."""
-        return len(self._waiting) + len(self._writing)
+        return len(self._soon) + len(self._later) + len(self._writing)
 
     def healthy(self) -> bool:
         """Whether the last attempt to write succeeded."""
@@ -74,7 +80,7 @@ class Writer:
     async def put(self, kind: Kind, row: Row) -> None:
         """Takes an entry; waits while the queue is full. Raises Unavailable once the writer is closed."""
         while self.depth >= self._size and not self._closed:
-            self._arrived.set()
+            self._fall_due()
             await self._progress.wait()
         self.put_now(kind, row)
 
@@ -86,11 +92,14 @@ class Writer:
         """
         if self._closed:
             raise Unavailable("the recorder is closed")
-        self._waiting.append((kind, row, waiter))
-        if waiter is not None or len(self._waiting) >= _ENOUGH:
+        queue = self._soon if kind in _SOON else self._later
+        queue.append((kind, row, waiter))
+        if waiter is not None:
             self._arrived.set()
+        elif len(queue) >= _ENOUGH:
+            self._fall_due()
         elif self._linger is None:
-            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._arrived.set)
+            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._fall_due)
 
     def abandon(self, start: Row) -> None:
         """Ends an interception whose start became durable when nobody waited for it any more."""
@@ -99,7 +108,7 @@ class Writer:
     async def flush(self) -> None:
         """Returns once nothing waits."""
         while self.depth:
-            self._arrived.set()
+            self._fall_due()
             await self._progress.wait()
 
     async def run(self, job: Callable[[Connection], T]) -> T:
@@ -129,13 +138,25 @@ class Writer:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            if self._linger is not None:
-                self._linger.cancel()
-                self._linger = None
-            self._writing, self._waiting = self._waiting, []
+            self._writing = self._take()
             await self._write()
             self._writing = []
             self._pulse()
+
+    def _fall_due(self) -> None:
+        """Lets nothing linger any longer."""
+        self._all_due = True
+        self._arrived.set()
+
+    def _take(self) -> list[Entry]:
+        taken, self._soon = self._soon, []
+        if self._all_due:
+            taken += self._later
+            self._later, self._all_due = [], False
+            if self._linger is not None:
+                self._linger.cancel()
+                self._linger = None
+        return taken
 
     async def _write(self) -> None:
         """Writes what has been taken, however long that takes."""
@@ -183,7 +204,7 @@ class Writer:
 
     def _forget_given_up(self) -> None:
         self._writing = [entry for entry in self._writing if not _given_up(entry)]
-        self._waiting = [entry for entry in self._waiting if not _given_up(entry)]
+        self._soon = [entry for entry in self._soon if not _given_up(entry)]
         self._pulse()
 
     def _pulse(self) -> None:

@@ -1,9 +1,11 @@
-"""Fakes to test your own agents with: an OpenAI whose answers are yours, on a loopback port, with no key.
+"""Fakes to test your own agents with: an OpenAI and an Anthropic whose answers are yours, on a loopback port.
 
     from aibridge.testing import FakeOpenAI, answer, call
 
     async with FakeOpenAI([answer(call("get_time")), answer("It is noon.")]) as provider:
         assert await my_agent(base_url=provider.url) == "It is noon."
+
+`FakeAnthropic` takes the same answers. With `strict=True` either refuses what the real one would.
 
 Nothing is imported until a name is used, so that the pytest plugin costs nothing where no test asks for it.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,18 +14,47 @@ import msgspec
 from aibridge.model import JSON
 from aibridge.testing.steps import Delay, Disconnect, ErrorEvent, Head, Raw, Step, Truncate, Wait
 
-Finish = Literal["stop", "length", "tool_calls", "content_filter"]
-"""Why the model stopped. `length` and `content_filter` make a Responses answer incomplete."""
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+"""Why the model stopped, in OpenAI's words. `length` and `content_filter` make a Responses answer incomplete."""
+
+StopReason = Literal[
+    "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded"
+]
+"""Why the model stopped, in Anthropic's words."""
+
+Finish = FinishReason | StopReason
+"""Why the model stopped, in either's words: each dialect says it in its own."""
+
+_FINISH_REASONS: Mapping[StopReason, FinishReason] = {
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "pause_turn": "stop",
+    "refusal": "content_filter",
+    "model_context_window_exceeded": "length",
+}
+_STOP_REASONS: Mapping[FinishReason, StopReason] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The tokens an answer cost, in no dialect's words. `input` includes the cached ones, as OpenAI counts."""
+    """The tokens an answer cost, in no dialect's words.
+
+    `input` includes what was read from the cache and written to it, as OpenAI counts; Anthropic's `input_tokens` are
+    what is left without both. `cache_write_1h` is the part of `cache_write` that is kept for an hour.
+    """
 
     input: int = 10
     output: int = 5
     cached: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
     reasoning: int = 0
     audio_input: int = 0
     audio_output: int = 0
@@ -49,9 +79,28 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """Reasoning that the provider shows: `reasoning_content`, or a reasoning item's summary."""
+    """Reasoning that the provider shows: `reasoning_content`, a reasoning item's summary, or a thinking block."""
 
     text: str
+    signature: str | None = None
+    split: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedThought:
+    """Reasoning that the provider hides: a reasoning item with no summary, or a redacted_thinking block."""
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebSearch:
+    """A search that the provider runs by itself, and what it found: `(title, URL)`."""
+
+    query: str
+    results: tuple[tuple[str, str], ...]
+    error: str | None
+    split: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +117,7 @@ class Grouped:
     pieces: tuple[Piece, ...]
 
 
-Piece = str | Call | Thought | Commentary | Raw
+Piece = str | Call | Thought | RedactedThought | WebSearch | Commentary | Raw
 Part = Piece | Grouped | ErrorEvent | Step
 Parts = Part | Iterable["Parts"]
 
@@ -103,9 +152,16 @@ class Answer:
         return tuple(piece.text for piece in self.pieces if isinstance(piece, Thought))
 
     @property
-    def finish_reason(self) -> Finish:
+    def finish_reason(self) -> FinishReason:
         """As given; else `tool_calls` where there are any, and `stop` where there are none."""
-        return self.finish or ("tool_calls" if self.calls else "stop")
+        finish = self.finish or ("tool_calls" if self.calls else "stop")
+        return _FINISH_REASONS.get(finish, finish)  # type: ignore[arg-type]  # one or the other
+
+    @property
+    def stop_reason(self) -> StopReason:
+        """The same in Anthropic's words."""
+        finish = self.finish or self.finish_reason
+        return _STOP_REASONS.get(finish, finish)  # type: ignore[arg-type]  # one or the other
 
 
 def answer(
@@ -146,15 +202,43 @@ def call(
 
     arguments: a mapping, or a string that is sent as it is, valid JSON or not.
     split: over how many events the arguments are spread; in a chat stream 1 means the whole call is one chunk.
+    A messages stream begins them with an empty event, and its body has `{}` where they are no JSON object.
     split_name: over how many chunks of a chat stream the name is spread, as some providers do.
     """
     text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments or {}).decode()
     return Call(name, text, id or f"call_{uuid4().hex[:24]}", split, split_name)
 
 
-def thought(text: str) -> Thought:
-    """Reasoning that the provider shows: `reasoning_content` in chat completions, a summary in Responses."""
-    return Thought(text)
+def thought(text: str, *, signature: str | None = None, split: int = 1) -> Thought:
+    """Reasoning that the provider shows: `reasoning_content`, a reasoning item's summary, or a thinking block.
+
+    signature: of the thinking block; by default a new one each time it is sent. split: over how many events of a
+    messages stream the text is spread.
+    """
+    return Thought(text, signature, split)
+
+
+def redacted_thought(data: str | None = None) -> RedactedThought:
+    """Reasoning that the provider hides: a redacted_thinking block, a reasoning item with no summary; nothing in chat.
+
+    data: what stands in place of the words, and comes back with the next request; by default random.
+    """
+    return RedactedThought(data or secret())
+
+
+def web_search(
+    query: str,
+    *results: tuple[str, str],
+    error: str | None = None,
+    split: int = 1,
+) -> WebSearch:
+    """A search that the provider runs by itself: `web_search("noon", ("Noon", "https://example.com/noon"))`.
+
+    Messages: a server_tool_use block and its web_search_tool_result. Responses: a web_search_call. Chat: nothing.
+    error: makes the search fail with this error code, such as `max_uses_exceeded`. split: over how many events of a
+    messages stream the query is spread.
+    """
+    return WebSearch(query, results, error, split)
 
 
 def commentary(text: str) -> Commentary:
@@ -168,6 +252,11 @@ def grouped(*pieces: Piece) -> Grouped:
         if not isinstance(piece, get_args(Piece)):
             raise TypeError(f"grouped() takes texts, calls, thoughts and comments, not {piece!r}")
     return Grouped(pieces)
+
+
+def secret() -> str:
+    """What only its maker can read: signatures, encrypted reasoning and the like, as they look on the wire."""
+    return base64.b64encode(b"fake" + uuid4().bytes + uuid4().bytes).decode()
 
 
 def cut(text: str, count: int) -> list[str]:

@@ -1,11 +1,26 @@
 """The public names, all together; `aibridge.testing` imports them from here when one of them is first used."""
 
-from aibridge.testing.answers import Answer, Call, Usage, answer, call, commentary, grouped, thought, words
+from aibridge.testing.answers import (
+    Answer,
+    Call,
+    Usage,
+    answer,
+    call,
+    commentary,
+    grouped,
+    redacted_thought,
+    thought,
+    web_search,
+    words,
+)
 from aibridge.testing.behaviour import Behaviour, Handler
 from aibridge.testing.chat import DONE, finish_chunk, text_chunks, tool_call_chunks, usage_chunk
 from aibridge.testing.dialect import Misuse
-from aibridge.testing.fake_openai import FakeOpenAI, prepare
+from aibridge.testing.fake_anthropic import FakeAnthropic
+from aibridge.testing.fake_openai import FakeOpenAI
+from aibridge.testing.fault import Fault
 from aibridge.testing.gate import Gate
+from aibridge.testing.prepared import prepare
 from aibridge.testing.replies import (
     Chunks,
     Completion,
@@ -15,12 +30,14 @@ from aibridge.testing.replies import (
     chunks,
     completion,
     error,
+    overloaded,
     rate_limited,
     reply,
 )
 from aibridge.testing.request import Request
 from aibridge.testing.serve import serving, serving_in_thread
-from aibridge.testing.steps import comment, delay, disconnect, error_event, head, raw, truncate, wait
+from aibridge.testing.steps import comment, delay, disconnect, error_event, head, ping, raw, truncate, wait
+from aibridge.testing.view import View
 
 __all__ = [
     "DONE",
@@ -30,7 +47,9 @@ __all__ = [
     "Chunks",
     "Completion",
     "Error",
+    "FakeAnthropic",
     "FakeOpenAI",
+    "Fault",
     "Gate",
     "Given",
     "Handler",
@@ -38,6 +57,7 @@ __all__ = [
     "Reply",
     "Request",
     "Usage",
+    "View",
     "answer",
     "call",
     "chunks",
@@ -51,9 +71,12 @@ __all__ = [
     "finish_chunk",
     "grouped",
     "head",
+    "overloaded",
+    "ping",
     "prepare",
     "rate_limited",
     "raw",
+    "redacted_thought",
     "reply",
     "serving",
     "serving_in_thread",
@@ -63,5 +86,6 @@ __all__ = [
     "truncate",
     "usage_chunk",
     "wait",
+    "web_search",
     "words",
 ]

@@ -11,8 +11,23 @@ from typing_extensions import override
 
 from aibridge import sse
 from aibridge.model import JSON
-from aibridge.testing.answers import Answer, Call, Commentary, Finish, Grouped, Part, Thought, Usage, call, cut
+from aibridge.testing.answers import (
+    Answer,
+    Call,
+    Commentary,
+    FinishReason,
+    Grouped,
+    Part,
+    RedactedThought,
+    Thought,
+    Usage,
+    WebSearch,
+    call,
+    cut,
+)
 from aibridge.testing.dialect import Dialect, new_id, plain, prelude
+from aibridge.testing.memory import Memory
+from aibridge.testing.memory_chat import ChatMemory
 from aibridge.testing.openai_errors import error_object
 from aibridge.testing.replies import Error
 from aibridge.testing.request import DEFAULT_MODEL, Request
@@ -46,7 +61,7 @@ def tool_call_chunks(
     return [_by_hand(delta) for delta in _call_deltas(made, index)]
 
 
-def finish_chunk(reason: Finish = "stop") -> dict[str, Any]:
+def finish_chunk(reason: FinishReason = "stop") -> dict[str, Any]:
     """The chunk with the finish reason."""
     return _by_hand({}, reason)
 
@@ -113,6 +128,10 @@ class ChatCompletions(Dialect):
             if message.get("role") == "tool"
         }
 
+    @override
+    def memory(self) -> Memory:
+        return ChatMemory()
+
 
 class _Stream:
     """One answer's chunks: they share id, model and time."""
@@ -146,6 +165,8 @@ class _Stream:
                 case Call():
                     yield from map(self._chunk, _call_deltas(part, self._calls))
                     self._calls += 1
+                case RedactedThought() | WebSearch():
+                    pass  # chat completions have no word for it
                 case Raw():
                     yield part.data
                 case Grouped():
@@ -156,7 +177,7 @@ class _Stream:
                 case step:
                     yield step
 
-    def _chunk(self, delta: dict[str, Any], finish: Finish | None = None) -> bytes:
+    def _chunk(self, delta: dict[str, Any], finish: FinishReason | None = None) -> bytes:
         return self._encoded([_choice(delta, finish)])
 
     def _encoded(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
@@ -175,11 +196,11 @@ def _frame(kind: str, id: str, model: str) -> dict[str, Any]:  # noqa: A002  the
     }
 
 
-def _choice(delta: dict[str, Any], finish: Finish | None) -> dict[str, Any]:
+def _choice(delta: dict[str, Any], finish: FinishReason | None) -> dict[str, Any]:
     return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
 
 
-def _by_hand(delta: dict[str, Any], finish: Finish | None = None) -> dict[str, Any]:
+def _by_hand(delta: dict[str, Any], finish: FinishReason | None = None) -> dict[str, Any]:
     return {**_frame("chat.completion.chunk", "chatcmpl-fake", DEFAULT_MODEL), "choices": [_choice(delta, finish)]}
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from aibridge.model import JSON, DialectName
 from aibridge.testing.answers import Answer, Part
+from aibridge.testing.memory import Memory
 from aibridge.testing.replies import Chunks, Completion, Element, Elements, Error, Reply
 from aibridge.testing.request import Request
 from aibridge.testing.steps import Delay, Disconnect, ErrorEvent, Head, Raw, Step, Truncate, Wait
@@ -69,6 +70,14 @@ class Dialect(ABC):
     def tool_results(self, messages: list[JSON]) -> dict[str, str]:
         """The text of each tool result, by the id of its call."""
 
+    @abstractmethod
+    def memory(self) -> Memory:
+        """An empty memory of what a fake says in this dialect."""
+
+    def identity(self, body: JSON = None) -> dict[str, str]:
+        """The header by which the provider names its response; `body` is the decoded one where there is one."""
+        return {"x-request-id": new_id("req_")}
+
     def _stream(self, answer: Answer, request: Request) -> Reply:
         return self._events(self.stream(answer, request), answer.headers)
 
@@ -104,11 +113,11 @@ class Dialect(ABC):
                     yield step
 
     def _events(self, body: Iterable[bytes | Step], headers: Mapping[str, str]) -> Reply:
-        return Reply(200, body, {"content-type": "text/event-stream; charset=utf-8", **_identity(), **headers})
+        return Reply(200, body, {"content-type": "text/event-stream; charset=utf-8", **self.identity(), **headers})
 
     def _json(self, body: JSON, headers: Mapping[str, str], status: int = 200) -> Reply:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        return Reply(status, (data,), {"content-type": "application/json", **_identity(), **headers})
+        return Reply(status, (data,), {"content-type": "application/json", **self.identity(body), **headers})
 
 
 def new_id(prefix: str) -> str:
@@ -138,10 +147,6 @@ def _flat(elements: Iterable[Elements]) -> Iterator[Element]:
                 yield from _flat(element)
             case _:
                 raise Misuse(f"chunks() takes mappings, bytes and steps, not {element!r}")
-
-
-def _identity() -> dict[str, str]:
-    return {"x-request-id": new_id("req_")}
 
 
 def _complaint(given: object) -> str:

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import Any, Literal
-
-import msgspec
-
-from aibridge.testing import canned
+from aibridge.testing import canned_openai
 from aibridge.testing.chat import CHAT
 from aibridge.testing.provider import FakeProvider
-from aibridge.testing.replies import Given, Reply
-from aibridge.testing.request import DEFAULT_MODEL, Request
 from aibridge.testing.responses import RESPONSES
-from aibridge.testing.steps import Step
-
-_DIALECTS = {"chat_completions": CHAT, "responses": RESPONSES}
 
 
 class FakeOpenAI(FakeProvider):
@@ -38,33 +27,7 @@ class FakeOpenAI(FakeProvider):
     prefix = "/v1"
     dialects = {"POST /chat/completions": CHAT, "POST /responses": RESPONSES}  # noqa: RUF012  a constant
     canned = {  # noqa: RUF012  a constant
-        "GET /models": canned.models,
-        "GET /models/*": canned.model,
-        "POST /embeddings": canned.embeddings,
+        "GET /models": canned_openai.models,
+        "GET /models/*": canned_openai.model,
+        "POST /embeddings": canned_openai.embeddings,
     }
-
-
-def prepare(
-    given: Given,
-    *,
-    dialect: Literal["chat_completions", "responses"] = "chat_completions",
-    in_one_piece: bool = False,
-    **body: Any,
-) -> Reply:
-    """The reply to a request with this body, encoded once and for all: `prepare(answer("Hi"), stream=True)`.
-
-    For load tests: `FakeOpenAI(prepare(...), keep_requests=False)` encodes nothing more. All replies share one id.
-    in_one_piece: neighbouring events leave in one write.
-    """
-    speaks = _DIALECTS[dialect]
-    request = Request("POST", "/", body=msgspec.json.encode({"model": DEFAULT_MODEL, **body}), dialect=speaks)
-    made = speaks.reply(given, request)
-    return Reply(made.status, tuple(_joined(made.body) if in_one_piece else made.body), made.headers)
-
-
-def _joined(pieces: Iterable[bytes | Step]) -> Iterator[bytes | Step]:
-    for are_bytes, group in groupby(pieces, lambda piece: isinstance(piece, bytes)):
-        if are_bytes:
-            yield b"".join(piece for piece in group if isinstance(piece, bytes))
-        else:
-            yield from group

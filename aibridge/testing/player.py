@@ -9,7 +9,7 @@ from typing import assert_never
 from starlette.types import Receive, Send
 
 from aibridge.testing.dialect import Misuse
-from aibridge.testing.replies import Reply
+from aibridge.testing.replies import Reply, only_piece
 from aibridge.testing.steps import Delay, Disconnect, Head, Step, Truncate, Wait
 
 
@@ -90,15 +90,6 @@ class Player:
         if not self._ended:
             await self._send({"type": "http.response.body", "body": last})  # may wait for a slow reader
             self._ended = True
-
-
-def only_piece(reply: Reply) -> bytes | None:
-    """The body of a reply that goes out in one piece."""
-    match reply.body:
-        case (bytes() as piece,):
-            return piece
-        case _:
-            return None
 
 
 def _encoded(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:

@@ -15,11 +15,14 @@ from starlette.types import Receive, Scope, Send
 
 from aibridge.testing.behaviour import Behaviour, handler_of, no_handler
 from aibridge.testing.dialect import Dialect, Misuse
+from aibridge.testing.fault import Fault
 from aibridge.testing.gate import Gate
-from aibridge.testing.player import Player, only_piece
-from aibridge.testing.replies import Error, Given
+from aibridge.testing.memory import Memory
+from aibridge.testing.player import Player
+from aibridge.testing.replies import Error, Given, Reply, only_piece
 from aibridge.testing.request import Request
 from aibridge.testing.serve import serving, serving_in_thread
+from aibridge.testing.view import View
 
 
 class FakeProvider:
@@ -39,12 +42,16 @@ class FakeProvider:
     canned: ClassVar[Mapping[str, Callable[[Request], Given]]] = {}
     """Further routes, whose answers are always the same; `*` stands for anything."""
 
+    checked: ClassVar[frozenset[str]] = frozenset()
+    """Those of the canned routes that take what a dialect takes, so that a strict fake checks it too."""
+
     def __init__(
         self,
         handler: Behaviour = no_handler,
         *,
         routes: Mapping[str, Behaviour] | None = None,
         keep_requests: bool = True,
+        strict: bool = False,
     ) -> None:
         """Sets up the provider.
 
@@ -52,11 +59,17 @@ class FakeProvider:
         with one answer (or function) for each request in turn.
         routes: more routes, or other answers on known ones: `{"GET /models": reply({...}), "POST /files/*": ...}`.
         keep_requests: False forgets them, so that a load test needs no memory.
+        strict: True refuses with 400, as the provider would and in its words, what it would not understand: calls
+        without results and results without calls, thoughts that are altered or not its own, tools that it can't
+        read, and the like. `faults` has all that it found. A strict fake remembers what it said.
         """
+        self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.misuses: list[Misuse] = []
         self._routes = {pattern: handler_of(behaviour) for pattern, behaviour in (routes or {}).items()}
         self._keep_requests = keep_requests
+        self._strict = strict
+        self._memories = {dialect.name: dialect.memory() for dialect in self.dialects.values()}
         self._handed_out = 0
         self._arrival = Gate()
         self._origin: str | None = None
@@ -86,6 +99,16 @@ class FakeProvider:
     def url(self) -> str:
         """The base URL for clients. Raises RuntimeError outside of the context."""
         return self.origin + self.prefix
+
+    @property
+    def views(self) -> list[View]:
+        """What each request that the handler answers showed the model, so that two of them can be compared:
+
+        `assert provider.views[1].continues(provider.views[0])`. Only a strict fake knows previous responses; with
+        any other they stand there as their id.
+        """
+        asked = [request for request in self.requests if self._route(request) in self.dialects]
+        return [self._memory(request).view(request) for request in asked]
 
     async def next_request(self, timeout: float = 5.0) -> Request:
         """The first request that this method has not returned yet; waits for it where it is still to come.
@@ -162,6 +185,12 @@ class FakeProvider:
     def _inner(self, path: str) -> str:
         return path.removeprefix(self.prefix)
 
+    def _route(self, request: Request) -> str:
+        return f"{request.method} {self._inner(request.path)}"
+
+    def _memory(self, request: Request) -> Memory:
+        return self._memories[request.dialect.name]
+
     def _arrive(self, request: Request) -> None:
         if self._keep_requests:
             self.requests.append(request)
@@ -171,7 +200,7 @@ class FakeProvider:
     async def _respond(self, request: Request, player: Player) -> None:
         given = self._ask(request)
         if not inspect.isawaitable(given):
-            reply = request.dialect.reply(given, request)
+            reply = self._reply(given, request)
             if only_piece(reply) is not None:  # there is nothing to wait for, so spare the watch
                 await player.play(reply)
                 return
@@ -179,20 +208,33 @@ class FakeProvider:
         async with _watched(request, player):
             if inspect.isawaitable(given):
                 given = await given
-            await player.play(request.dialect.reply(given, request))
+            await player.play(self._reply(given, request))
+
+    def _reply(self, given: object, request: Request) -> Reply:
+        reply = request.dialect.reply(given, request)
+        if self._strict and self._route(request) in self.dialects:
+            return self._memory(request).overhear(request, reply)
+        return reply
 
     def _ask(self, request: Request) -> object:
         """What the test, or the fake itself, answers: yet to be awaited where the handler is async."""
-        route = f"{request.method} {self._inner(request.path)}"
+        route = self._route(request)
         for pattern, handler in self._routes.items():
             if fnmatchcase(route, pattern):
                 return handler(request)
         if route in self.dialects:
-            return _invalid(request) or self._answer(request)
+            return _invalid(request) or self._fault(request) or self._answer(request)
         for pattern, canned in self.canned.items():
             if fnmatchcase(route, pattern):
-                return _invalid(request) or canned(request)
+                checked = route in self.checked
+                return _invalid(request) or (checked and self._fault(request)) or canned(request)
         return Error(404, f"Invalid URL ({request.method} {request.path})")
+
+    def _fault(self, request: Request) -> Error | None:
+        """What the provider would refuse, where this one is strict."""
+        found = self._memory(request).faults(request) if self._strict else []
+        self.faults += found
+        return Error(400, found[0].message, code=found[0].code, param=found[0].param) if found else None
 
     async def _refuse(self, error: Exception, request: Request, player: Player) -> None:
         misuse = error if isinstance(error, Misuse) else Misuse(f"the handler failed for {request!r}: {error!r}")

@@ -1,4 +1,4 @@
-"""A pytest fixture, there wherever aibridge is installed. Everything else is imported only by whoever asks for it."""
+"""Pytest fixtures, there wherever aibridge is installed. Everything else is imported only by whoever asks for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from aibridge.testing.fake_anthropic import FakeAnthropic
     from aibridge.testing.fake_openai import FakeOpenAI
 
 
@@ -20,4 +21,13 @@ def fake_openai() -> Iterator[FakeOpenAI]:
     from aibridge.testing.fake_openai import FakeOpenAI  # pytest loads plugins before coverage begins to look
 
     with FakeOpenAI() as provider:
+        yield provider
+
+
+@pytest.fixture
+def fake_anthropic() -> Iterator[FakeAnthropic]:
+    """The same with a fake Anthropic: point the agent's ANTHROPIC_BASE_URL at `fake_anthropic.url`."""
+    from aibridge.testing.fake_anthropic import FakeAnthropic  # pytest loads plugins before coverage begins to look
+
+    with FakeAnthropic() as provider:
         yield provider

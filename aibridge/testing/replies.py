@@ -102,7 +102,10 @@ def error(
 
 
 def rate_limited(retry_after: float = 1.0, message: str = "Rate limit reached for requests") -> Error:
-    """HTTP 429 as OpenAI sends it, with Retry-After (seconds) and the x-ratelimit headers of a spent allowance."""
+    """HTTP 429 as OpenAI sends it, with Retry-After (seconds) and the x-ratelimit headers of a spent allowance.
+
+    In the messages dialect it has Anthropic's form, and the same headers.
+    """
     limits = {
         "x-ratelimit-limit-requests": "60",
         "x-ratelimit-limit-tokens": "150000",
@@ -112,6 +115,11 @@ def rate_limited(retry_after: float = 1.0, message: str = "Rate limit reached fo
         "x-ratelimit-reset-tokens": "6ms",
     }
     return error(429, message, type="requests", code="rate_limit_exceeded", retry_after=retry_after, headers=limits)
+
+
+def overloaded(message: str = "Overloaded", *, retry_after: float | None = None) -> Error:
+    """HTTP 529 as Anthropic sends it when it has too much to do, by default without Retry-After (seconds)."""
+    return error(529, message, type="overloaded_error", retry_after=retry_after)
 
 
 def reply(
@@ -130,6 +138,15 @@ def reply(
             return Reply(status, (msgspec.json.encode(body),), {"content-type": "application/json", **(headers or {})})
         case _:
             return Reply(status, body, headers or {})
+
+
+def only_piece(reply: Reply) -> bytes | None:
+    """The body of a reply that goes out in one piece."""
+    match reply.body:
+        case (bytes() as piece,):
+            return piece
+        case _:
+            return None
 
 
 def _retry_headers(seconds: float | None) -> dict[str, str]:

@@ -12,8 +12,22 @@ from typing_extensions import override
 
 from aibridge import sse
 from aibridge.model import JSON
-from aibridge.testing.answers import Answer, Call, Commentary, Grouped, Part, Thought, Usage, cut
+from aibridge.testing.answers import (
+    Answer,
+    Call,
+    Commentary,
+    Grouped,
+    Part,
+    RedactedThought,
+    Thought,
+    Usage,
+    WebSearch,
+    cut,
+    secret,
+)
 from aibridge.testing.dialect import Dialect, new_id, plain, prelude
+from aibridge.testing.memory import Memory
+from aibridge.testing.memory_responses import ResponsesMemory
 from aibridge.testing.openai_errors import error_object
 from aibridge.testing.replies import Error
 from aibridge.testing.request import Request
@@ -84,6 +98,10 @@ class Responses(Dialect):
             if item.get("type") in ("function_call_output", "custom_tool_call_output")
         }
 
+    @override
+    def memory(self) -> Memory:
+        return ResponsesMemory()
+
 
 def response_usage_object(usage: Usage) -> dict[str, Any]:
     """Usage in this dialect's words."""
@@ -101,6 +119,7 @@ class _Lifecycle:
 
     def __init__(self, answer: Answer, request: Request) -> None:
         self._answer = answer
+        self._asked = request.fields
         self._numbers = count()
         self._message: _Message | None = None  # the open one
         self.response = _response(answer, request)
@@ -128,6 +147,10 @@ class _Lifecycle:
                     yield from self._say(part.text, "commentary")
                 case Thought():
                     yield from self._think(part)
+                case RedactedThought():
+                    yield from self._think_unseen(part)
+                case WebSearch():
+                    yield from self._search(part)
                 case Call():
                     yield from self._call(part)
                 case Raw():
@@ -164,7 +187,7 @@ class _Lifecycle:
 
     def _think(self, thought: Thought) -> Iterator[bytes]:
         yield from self._close()
-        item: dict[str, Any] = {"id": new_id("rs_"), "type": "reasoning", "summary": []}
+        item: dict[str, Any] = {"id": new_id("rs_"), "type": "reasoning", "summary": [], **self._encrypted()}
         part = {"type": "summary_text", "text": thought.text}
         place = {"item_id": item["id"], "output_index": len(self._output), "summary_index": 0}
         yield self._added(item)
@@ -173,6 +196,32 @@ class _Lifecycle:
         yield self._event("response.reasoning_summary_text.done", **place, text=thought.text)
         yield self._event("response.reasoning_summary_part.done", **place, part=part)
         yield self._done({**item, "summary": [part]})
+
+    def _think_unseen(self, thought: RedactedThought) -> Iterator[bytes]:
+        yield from self._close()
+        item = {"id": new_id("rs_"), "type": "reasoning", "summary": [], **self._encrypted(thought.data)}
+        yield self._added(item)
+        yield self._done(item)
+
+    def _encrypted(self, content: str | None = None) -> dict[str, JSON]:
+        """What lets the provider read its reasoning again, where it may not store it or is asked for it."""
+        wanted = self._asked.get("store") is False or self._includes("reasoning.encrypted_content")
+        return {"encrypted_content": content or secret()} if wanted else {}
+
+    def _includes(self, what: str) -> bool:
+        return what in (self._asked.get("include") or ())
+
+    def _search(self, search: WebSearch) -> Iterator[bytes]:
+        yield from self._close()
+        item: dict[str, Any] = {"id": new_id("ws_"), "type": "web_search_call"}
+        place = {"item_id": item["id"], "output_index": len(self._output)}
+        yield self._added({**item, "status": "in_progress"})
+        for stage in ("in_progress", "searching", "completed"):
+            yield self._event(f"response.web_search_call.{stage}", **place)
+        action: dict[str, JSON] = {"type": "search", "query": search.query, "queries": [search.query]}
+        if self._includes("web_search_call.action.sources"):
+            action["sources"] = [{"type": "url", "url": url} for _, url in search.results]
+        yield self._done({**item, "status": "failed" if search.error else "completed", "action": action})
 
     def _call(self, call: Call) -> Iterator[bytes]:
         yield from self._close()

@@ -93,6 +93,7 @@ def error_event(message: str, *, type: str | None = None, code: str | None = Non
     """An in-band error, after which the stream ends.
 
     Chat completions: a chunk with `error`. Responses: the event `error`, and in an `answer()` then `response.failed`.
+    Messages: the event `error`; its type is `api_error` unless another is given, such as `overloaded_error`.
     An `answer()` to a request that does not stream becomes HTTP 500 with this error.
     """
     return ErrorEvent(message, type, code)
@@ -101,6 +102,11 @@ def error_event(message: str, *, type: str | None = None, code: str | None = Non
 def raw(data: bytes) -> Raw:
     """Bytes as they are, valid or not. They are left out where the request does not stream."""
     return Raw(data)
+
+
+def ping() -> Raw:
+    """The event with which Anthropic keeps a connection alive; one stands in each stream anyway, in its first block."""
+    return Raw(b'event: ping\ndata: {"type":"ping"}\n\n')
 
 
 def comment(text: str) -> Raw:

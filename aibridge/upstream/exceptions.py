@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 
 import aiohttp
 import httpx2
@@ -15,6 +16,9 @@ from aiohttp.http import HttpProcessingError
 
 FOREIGN = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 """What aiohttp raises for trouble with a request; a TimeoutError is an OSError."""
+
+Told = Callable[[Exception], Exception]
+"""Turns one of FOREIGN into what is raised in its place."""
 
 
 def translate(error: Exception) -> httpx2.TransportError:

@@ -1,15 +1,17 @@
-"""What is sent to a provider: the caller's headers that may go on, the operator's, the credential, and the body."""
+"""What is sent to a provider: the caller's headers that may go on, the operator's, the credential."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
 import httpx2
+from yarl import URL
 
 from aibridge.model import Headers, Target
 from aibridge.providers import Provider
+from aibridge.upstream.connections import Request, decoded_headers
 
 # About the message as it came to us; the transport says these anew, and `expect` would have it wait for an answer.
 _OURS: Final = frozenset(
@@ -21,35 +23,33 @@ _URL_SAFE: Final = "!$%&'()*+,-./:;=?@[]^_`{|}~\"<>\\"  # what passes as it came
 
 
 class Requests:
-    """Makes the requests that go to one target; all but their bodies is alike. `url` is the provider's base URL."""
+    """Makes the requests that go to one provider."""
 
-    def __init__(self, provider: Provider, url: httpx2.URL, target: Target, timeout: Mapping[str, float]) -> None:
-        self._method = target.method
-        self._url = url
-        self._headers = httpx2.Headers(_headers(provider, target))
-        self._extensions = {"target": _target(url.raw_path.rstrip(b"/"), target), "timeout": timeout}
+    def __init__(self, provider: Provider) -> None:
+        base = httpx2.URL(provider.base_url)
+        self._base = f"{base.scheme}://{base.netloc.decode()}{base.raw_path.rstrip(b'/').decode()}"
+        self._ours: Headers = tuple(
+            (name.lower().encode(), value.encode()) for name, value in provider.extra_headers.items()
+        )
+        self._replaced = _OURS.union(name for name, _ in self._ours)
 
-    def make(self, body: bytes) -> httpx2.Request:
-        """A request with a body. It is given as a stream, so that httpx2 adds no header."""
-        stream = httpx2.ByteStream(body)
-        return httpx2.Request(
-            self._method, self._url, headers=self._headers, stream=stream, extensions=self._extensions
+    def to(self, target: Target) -> Request:
+        """The request to a target, but for its body. Raises UnicodeDecodeError for a header that is not UTF-8."""
+        return Request(
+            target.method, _url(self._base, target.path, target.query), decoded_headers(self._headers(target))
         )
 
-
-def _headers(provider: Provider, target: Target) -> Headers:
-    ours = [(name.lower().encode(), value.encode()) for name, value in provider.extra_headers.items()]
-    if target.credential is not None:
-        ours.append(target.credential.header)
-    replaced = _OURS.union(name.lower() for name, _ in ours)
-    theirs = [header for header in target.headers if header[0].lower() not in replaced]
-    if target.method == "POST" and not any(name == b"content-type" for name, _ in (*theirs, *ours)):
-        ours.append(_JSON)
-    return (*theirs, _IDENTITY, *ours)
+    def _headers(self, target: Target) -> Headers:
+        ours, replaced = self._ours, self._replaced
+        if target.credential is not None:
+            ours, replaced = (*ours, target.credential.header), replaced | {target.credential.header[0]}
+        theirs = [header for header in target.headers if header[0] not in replaced]
+        if target.method == "POST" and not any(name == b"content-type" for name, _ in (*theirs, *ours)):
+            ours = (*ours, _JSON)
+        return (*theirs, _IDENTITY, *ours)
 
 
-def _target(prefix: bytes, target: Target) -> bytes:
-    path = prefix + target.path.encode()
-    if target.query:
-        path += b"?" + target.query
-    return quote(path, safe=_URL_SAFE).encode()
+@lru_cache(maxsize=64)  # nearly all requests go to a few targets
+def _url(base: str, path: str, query: bytes) -> URL:
+    target = path.encode() + (b"?" + query if query else b"")
+    return URL(base + quote(target, safe=_URL_SAFE), encoded=True)

@@ -11,50 +11,46 @@ from aibridge.model import Headers
 from aibridge.upstream.decoding import decoded
 
 Pieces = AsyncIterator[bytes]
+Explain = Callable[[httpx2.RequestError], AibridgeError]
 
 
 class Response:
     """Implements ports.Response: a first piece that has been seen, and the rest as it arrives."""
 
-    __slots__ = ("_explain", "_first", "_rest", "aclose", "headers", "status")
+    __slots__ = ("_first", "_rest", "headers", "status")
 
-    def __init__(
-        self,
-        status: int,
-        headers: Headers,
-        first: bytes,
-        rest: Pieces,
-        *,
-        explain: Callable[[httpx2.RequestError], AibridgeError],
-        aclose: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, status: int, headers: Headers, first: bytes, rest: Pieces) -> None:
         self.status = status
         self.headers = headers
-        self.aclose = aclose
         self._first = first
         self._rest = rest
-        self._explain = explain
 
     def __aiter__(self) -> Pieces:
         return self
 
-    async def __anext__(self) -> bytes:
+    def __anext__(self) -> Awaitable[bytes]:
         """The next piece. Raises UpstreamError where the body is cut, UpstreamTimeout where it stalls."""
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        try:
-            return await anext(self._rest)
-        except httpx2.RequestError as error:
-            raise self._explain(error) from None
+        return self._seen() if self._first else anext(self._rest)
+
+    async def _seen(self) -> bytes:
+        first, self._first = self._first, b""
+        return first
 
 
-def plain(headers: Headers, body: Pieces) -> tuple[Headers, Pieces]:
+def plain(headers: Headers, body: Pieces, explain: Explain) -> tuple[Headers, Pieces]:
     """The headers and the body without a content-coding, whichever it came in."""
     coding = header(headers, b"content-encoding").decode("latin-1").strip().lower()
     if coding in ("", "identity"):
         return headers, body
-    return without(headers, b"content-encoding", b"content-length"), decoded(coding, body)
+    return without(headers, b"content-encoding", b"content-length"), _explained(decoded(coding, body), explain)
+
+
+async def _explained(pieces: Pieces, explain: Explain) -> Pieces:
+    try:
+        async for piece in pieces:
+            yield piece
+    except httpx2.DecodingError as error:
+        raise explain(error) from None
 
 
 async def whole(first: bytes, rest: Pieces, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What every dialect must do, and chat completions besides: each behaviour has a test, each such test a behaviour."""
+"""What every dialect must do, and what each must besides: each behaviour has a test, each such test a behaviour."""
 
 from __future__ import annotations
 
@@ -60,6 +60,42 @@ BEHAVIOURS = {
     "legacy functions": "A request with legacy functions gets no tools of ours",
     "bad body": "A body of the wrong shape is refused with the member's name",
     "repeated keys": "Where a body repeats a key, the provider gets what is recorded",
+    # Responses.
+    "only these": "Of the request only tools, input, previous_response_id and tool_choice are rewritten",
+    "response tool form": "An injected tool is a function with its schema as it is, and strict: false",
+    "unknown tools": "Tools of types that we don't know pass as they are",
+    "background": "background: true is refused with 501",
+    "untouched": "With nothing injected an answer passes as it came: every byte, malformed ones included",
+    "one lifecycle": "One response.created, one end, contiguous output_index, growing sequence_number, one response id",
+    "no echo": "The tools and the output that the response object echoes show nothing injected",
+    "live": "Events go on as they come, before the round is over",
+    "continuation": "In the next input the round's items are as they were, and the results behind them",
+    "encrypted reasoning": "Reasoning is replayed with its encrypted content, and without it only where it is stored",
+    "conversation": "A conversation has the items already, so only the results are added",
+    "item prompt": "The prompt is the input string, or the text parts of the user's last item, a line each",
+    "response tokens": "Recorded input tokens are input minus cached; reasoning and total have their names",
+    "hosted tools": "A provider tool's call is recorded by type and item id, and never ends the turn",
+    "custom calls": "A custom tool's call is the client's, and its raw text is recorded",
+    "summaries": "Reasoning summaries and commentary are recorded as thoughts",
+    "failure": "Our own failure is told by an error event and by response.failed, with the turn's id",
+    "late events": "What a provider sends behind the end does not come before it",
+    # Anthropic messages.
+    "prepended": "Injected tools come before the client's",
+    "cache control": "The client's cache_control stays where it is, and none is added",
+    "message tool form": "An injected tool has its schema as it is, as input_schema",
+    "one start and stop": "One message_start and one message_stop, with the interception's id in the start alone",
+    "indexes go on": "Block indexes go on counting over rounds, without the calls that are ours",
+    "cumulative": "The tokens of message_delta are cumulative: the last value of each counts",
+    "thinking replayed": "Thinking and redacted thinking are replayed unchanged, in order, before the call they led to",
+    "results first": "The results are one user message of tool_result blocks, errors marked",
+    "pictures": "Pictures in results are image blocks where the provider takes their type, and else words",
+    "pings": "Pings pass, and a ping keeps an idle stream alive",
+    "error form": "Errors are {type: error, error}, in a stream as event: error; overloaded ones have status 529",
+    "server tools": "A server tool's call is the provider's, and never ends the turn",
+    "stop reasons": "The stop reason is the last round's, as it came",
+    "cache tokens": "Cache reads and writes have their columns; the kinds of writes and searches have their names",
+    "session": "The session is found in metadata.user_id",
+    "thinking recorded": "Thinking is recorded as a thought",
 }
 """By a short name: a dialect that comes later fails here until its tests are written."""
 

@@ -17,6 +17,7 @@ from aibridge.model import (
     PromptRecord,
     Record,
     Text,
+    ThoughtRecord,
     TokenUsage,
     ToolCall,
     ToolResult,
@@ -36,7 +37,7 @@ from tests.twins import (
 
 UUID = "0b9f8c1e-7d1c-4a53-9b0f-2f1e6a1c0001"
 
-R = TypeVar("R", PromptRecord, TokenUsage, ToolUsage)
+R = TypeVar("R", PromptRecord, ThoughtRecord, TokenUsage, ToolUsage)
 
 
 def injected(name: str, schema: bytes = b'{"type":"object","properties":{}}') -> InjectedTool:
@@ -63,9 +64,15 @@ class Say:
 
     text: str = ""
     calls: tuple[Said, ...] = ()
-    finish: str = ""  # "" for the usual one: tool_calls if there are calls, else stop
+    finish: str = ""  # "" for the usual one: tool_calls if there are calls, else stop; or length
     usage: tuple[int, int] | None = (10, 5)
     id: str = "resp-1"
+    thought: str = ""  # reasoning that the provider shows before its words, where the dialect has a form for it
+
+    @property
+    def ending(self) -> str:
+        """How it ends, in chat completions' words."""
+        return self.finish or ("tool_calls" if self.calls else "stop")
 
 
 @dataclass(frozen=True)
@@ -74,10 +81,11 @@ class Heard:
 
     text: str = ""
     calls: tuple[Said, ...] = ()
-    finish: str | None = None
+    finish: str | None = None  # in chat completions' words
     usage: tuple[int, int] | None = None
     ids: frozenset[str] = frozenset()
     error: str | None = None
+    thought: str = ""
 
 
 @dataclass
@@ -134,8 +142,20 @@ class Voice(Protocol):
         """A client tool as it is declared."""
         ...
 
-    def forced(self) -> dict[str, Any]:
-        """Tool-choices by name: `required`, `named` (TIME) and others that force a call."""
+    def placed(self, ours: list[str], theirs: list[str]) -> list[str]:
+        """The names of all tools in the order that this dialect offers them."""
+        ...
+
+    def free(self, kind: str) -> Any:
+        """A tool-choice that forces nothing: `auto` or `none`."""
+        ...
+
+    def forced(self) -> list[Any]:
+        """The tool-choices that force a call."""
+        ...
+
+    def forged(self) -> dict[str, Any]:
+        """A request's members that claim an earlier, answered call of TIME."""
         ...
 
     def exchange(self, body: bytes, tools: Sequence[InjectedTool]) -> Exchange: ...
@@ -144,12 +164,20 @@ class Voice(Protocol):
         """A provider's whole response."""
         ...
 
+    def ending(self, answer: bytes, *, streaming: bool) -> int:
+        """Where an answer's end begins: cut before it, the answer is incomplete."""
+        ...
+
     def error_event(self, message: str) -> bytes:
         """A provider's in-band error."""
         ...
 
     def heard(self, body: bytes, *, streaming: bool) -> Heard:
         """Reads what the client got; asserts that it is well-formed, with one start and one end."""
+        ...
+
+    def known_as(self, first: str) -> str:
+        """The id under which the client knows a turn whose first round has this id."""
         ...
 
     def offered(self, request: bytes) -> list[str]:
@@ -162,6 +190,10 @@ class Voice(Protocol):
 
     def answered(self, request: bytes) -> list[tuple[str, str]]:
         """The results in an outgoing request: call id and text, in order."""
+        ...
+
+    def conversation(self, request: bytes) -> list[Any]:
+        """What an outgoing request tells of the conversation."""
         ...
 
 

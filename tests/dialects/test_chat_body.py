@@ -11,8 +11,9 @@ from aibridge.dialects import body as chat_body
 from aibridge.errors import UpstreamError
 from aibridge.model import Head, TokenUsage, ToolUsage
 from tests.dialects.behaviours import shows
-from tests.dialects.chat import Chat, completion, dump, function_call, usage
+from tests.dialects.chat import Chat, completion, function_call, usage
 from tests.dialects.playing import CITY, TIME, UUID, Played, play
+from tests.dialects.wire import dump
 from tests.twins import Answer
 
 CHAT = Chat()

@@ -12,8 +12,9 @@ from aibridge.dialects.chat_completions import ChatCompletions
 from aibridge.errors import ClientError
 from aibridge.model import InjectedTool, Text, ToolResult
 from tests.dialects.behaviours import shows
-from tests.dialects.chat import Chat, completion, dump, function_call
+from tests.dialects.chat import Chat, completion, function_call
 from tests.dialects.playing import CITY, TIME, UUID, injected, play
+from tests.dialects.wire import dump
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = Chat()

@@ -19,7 +19,6 @@ from tests.dialects.chat import (
     chunks_of,
     data_of,
     deltas_of,
-    dump,
     event,
     piece,
     stream,
@@ -28,6 +27,7 @@ from tests.dialects.chat import (
     words,
 )
 from tests.dialects.playing import CITY, TIME, UUID, Played, Said, injected, play
+from tests.dialects.wire import dump
 from tests.twins import Answer
 
 CHAT = Chat()

@@ -1,4 +1,4 @@
-"""What the official client makes of a turn of several rounds."""
+"""What OpenAI's client makes of a chat of several rounds."""
 
 from __future__ import annotations
 

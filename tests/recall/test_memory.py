@@ -138,6 +138,14 @@ def test_what_is_kept_while_the_database_is_asked_is_not_absent_even_if_memory_c
     assert unknown(memory, "a") == "a"
 
 
+def test_what_was_found_and_is_gone_is_not_absent() -> None:
+    memory = Memory(COST)
+    memory.learn(memory.ask([place("a")], NOON), {place("a"): kept(b"")})
+    keep(memory, "b")
+    assert held(memory, "ab") == "b"
+    assert unknown(memory, "a") == "a"
+
+
 def test_what_was_kept_and_is_gone_is_not_absent() -> None:
     memory = Memory(COST)
     answered(memory, "a")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,6 +39,7 @@ async def test_nothing_asked_costs_nothing(opened: Open, path: Path, caplog: pyt
     assert await mine.find([]) == []
     await mine.keep(a_turn(b"[]"))
     assert caplog.messages == []
+    assert not any(thread.name.startswith("aibridge-recall-reader") for thread in threading.enumerate())
 
 
 async def test_another_process_finds_it_as_soon_as_it_is_kept(opened: Open) -> None:
@@ -172,13 +174,16 @@ async def test_every_place_holds_its_own(steps: list[tuple[bool, str, str, list[
                     assert by_key == {digest: content for digest, content in expected.items() if content is not None}
 
 
-async def test_the_database_is_not_asked_again_and_again(opened: Open, path: Path, clock: Clock) -> None:
+async def test_the_database_is_not_asked_again_and_again(
+    opened: Open, path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     mine, theirs = await recall(opened), await recall(opened)
     await mine.keep(a_turn(b"[1]", "there"))
     assert contents(await theirs.find(keys("there", "absent"))) == [b"[1]"]
     query(path, "DROP TABLE aibridge_hidden_turns")
     clock.advance(seconds=29.999)
     assert contents(await theirs.find(keys("there", "absent"))) == [b"[1]"]
+    assert caplog.messages == []
 
 
 async def test_what_another_process_keeps_is_found_within_half_a_minute(opened: Open, clock: Clock) -> None:
@@ -200,6 +205,7 @@ async def test_who_asks_while_it_is_being_kept_asks_again(opened: Open, path: Pa
     mine = await recall(opened, memory_bytes=0)
     lock = holding_the_lock(path)
     keeping = asyncio.create_task(mine.keep(a_turn(b"[1]", "k")))
+    await asyncio.sleep(0)  # it has begun
     assert await mine.find(keys("k")) == []
     lock.close()
     await keeping
@@ -276,5 +282,5 @@ async def test_who_is_cancelled_while_keeping_can_still_be_found(opened: Open, p
     keeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await keeping
-    lock.close()
     assert contents(await mine.find(keys("k"))) == [b"[1]"]
+    lock.close()

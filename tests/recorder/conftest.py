@@ -10,7 +10,7 @@ from aibridge.recorder.recorder import Recorder
 from aibridge.recorder.writer import Writer
 from aibridge.store.engine import open_sync_engine
 from aibridge.store.tables import metadata
-from tests.recorder.parts import Clock, Pauses
+from tests.recorder.parts import Clock, Pauses, Statements
 
 
 @pytest.fixture
@@ -24,6 +24,11 @@ def engine(path: Path) -> Iterator[Engine]:
     metadata.create_all(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def statements(engine: Engine) -> Statements:
+    return Statements(engine)
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from sqlalchemy import Engine, event
 
 from aibridge.model import Actor, Interception, Outcome
 
@@ -50,6 +53,35 @@ def holding_the_lock(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     return connection
+
+
+class Statements:
+    """Tells of a database's statements right before they run, on the thread that runs them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._acts: list[tuple[str, Callable[[], object]]] = []
+        event.listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(self._told))
+
+    def before(self, start: str, act: Callable[[], object]) -> None:
+        """Acts before each statement that starts like this."""
+        self._acts.append((start, act))
+
+    def signal(self, start: str) -> asyncio.Event:
+        """Set before each statement that starts like this."""
+        happened, loop = asyncio.Event(), asyncio.get_running_loop()
+        self.before(start, lambda: loop.call_soon_threadsafe(happened.set))
+        return happened
+
+    def hold(self, start: str) -> asyncio.Event:
+        """Holds each statement that starts like this up until the event is set."""
+        may_go_on, loop = asyncio.Event(), asyncio.get_running_loop()
+        self.before(start, lambda: asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(5))
+        return may_go_on
+
+    def _told(self, statement: str) -> None:
+        for start, act in self._acts:
+            if statement.startswith(start):
+                act()
 
 
 class Clock:

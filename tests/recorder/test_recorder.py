@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, select
 
 from aibridge.errors import Unavailable
 from aibridge.model import Actor, Outcome, PromptRecord, ThoughtRecord, TokenUsage, ToolUsage
@@ -14,7 +14,7 @@ from aibridge.ports import Recorder as Port
 from aibridge.recorder.recorder import Recorder, utc_now
 from aibridge.recorder.writer import Writer
 from aibridge.store import tables
-from tests.recorder.parts import DONE, NOON, Clock, Pauses, an_interception, holding_the_lock, one, query
+from tests.recorder.parts import DONE, NOON, Clock, Pauses, Statements, an_interception, holding_the_lock, one, query
 
 
 @pytest.fixture
@@ -123,14 +123,14 @@ async def test_without_prompts_no_words_reach_the_disk(writer: Writer, path: Pat
     assert not any(b"canary" in file.read_bytes() for file in path.parent.glob("a.db*"))
 
 
-async def test_the_end_never_comes_before_the_rest(recorder: Recorder, engine: Engine, path: Path) -> None:
+async def test_the_end_never_comes_before_the_rest(recorder: Recorder, statements: Statements, path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
-    def look(_: object) -> None:
+    def look() -> None:
         ended = query(path, "SELECT count(*) AS n FROM aibridge_interceptions WHERE ended_at IS NOT NULL")[0]["n"]
         seen.append((ended, query(path, "SELECT count(*) AS n FROM aibridge_token_usages")[0]["n"]))
 
-    event.listen(engine, "begin", look)
+    statements.before("BEGIN", look)
 
     async def serve() -> None:
         it = an_interception()
@@ -141,7 +141,7 @@ async def test_the_end_never_comes_before_the_rest(recorder: Recorder, engine: E
     async with asyncio.timeout(20):
         await asyncio.gather(*(serve() for _ in range(50)))
         await recorder.flush()
-    look(None)
+    look()
     assert seen[-1] == (50, 50)
     assert all(ended <= records for ended, records in seen)
 
@@ -181,13 +181,9 @@ async def test_no_durable_start_no_request(hasty: Recorder, pauses: Pauses, path
 
 
 async def test_a_refused_start_that_was_written_all_the_same_is_ended(
-    hasty: Recorder, engine: Engine, path: Path
+    hasty: Recorder, statements: Statements, path: Path
 ) -> None:
-    refused = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    event.listen(
-        engine, "commit", lambda _: asyncio.run_coroutine_threadsafe(refused.wait(), loop).result(5), once=True
-    )
+    refused = statements.hold("COMMIT")
     async with asyncio.timeout(10):
         with pytest.raises(Unavailable):
             await hasty.start(an_interception())

@@ -13,7 +13,7 @@ from aibridge.model import PromptRecord
 from aibridge.recorder.batch import Waiter
 from aibridge.recorder.rows import Kind, Row, end_row, interception_row, record_row
 from aibridge.recorder.writer import Writer
-from tests.recorder.parts import DONE, NOON, Clock, Pauses, an_interception, holding_the_lock, one, query
+from tests.recorder.parts import DONE, NOON, Clock, Pauses, Statements, an_interception, holding_the_lock, one, query
 
 
 def start_row(name: str) -> Row:
@@ -48,28 +48,19 @@ async def test_a_waiter_is_woken_when_a_second_connection_sees_the_row(writer: W
     assert writer.depth == 0
 
 
-async def test_many_starts_share_few_commits(writer: Writer, engine: Engine, path: Path) -> None:
-    commits: list[Connection] = []
-    event.listen(engine, "commit", commits.append)
+async def test_many_starts_share_few_commits(writer: Writer, statements: Statements, path: Path) -> None:
+    commits: list[None] = []
+    statements.before("COMMIT", lambda: commits.append(None))
     async with asyncio.timeout(5):
         await asyncio.gather(*(begin(writer, f"i{number:03}") for number in range(100)))
     assert 1 <= len(commits) <= 3
     assert ids(path) == [f"i{number:03}" for number in range(100)]
 
 
-def signal(engine: Engine, name: str) -> asyncio.Event:
-    """Set whenever the writer's thread comes to that point."""
-    happened, loop = asyncio.Event(), asyncio.get_running_loop()
-    event.listen(engine, name, lambda _: loop.call_soon_threadsafe(happened.set))
-    return happened
-
-
-async def test_the_next_batch_gathers_while_one_is_written(writer: Writer, engine: Engine) -> None:
-    begun, may_go_on = signal(engine, "begin"), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    event.listen(engine, "begin", lambda _: asyncio.run_coroutine_threadsafe(may_go_on.wait(), loop).result(5))
-    commits: list[Connection] = []
-    event.listen(engine, "commit", commits.append)
+async def test_the_next_batch_gathers_while_one_is_written(writer: Writer, statements: Statements) -> None:
+    begun, may_go_on = statements.signal("BEGIN"), statements.hold("BEGIN")
+    commits: list[None] = []
+    statements.before("COMMIT", lambda: commits.append(None))
     async with asyncio.timeout(5):
         first = begin(writer, "first")
         await begun.wait()
@@ -80,10 +71,12 @@ async def test_the_next_batch_gathers_while_one_is_written(writer: Writer, engin
     assert len(commits) == 2
 
 
-async def test_what_nobody_waits_for_lingers_and_is_written_too(writer: Writer, engine: Engine, path: Path) -> None:
+async def test_what_nobody_waits_for_lingers_and_is_written_too(
+    writer: Writer, statements: Statements, path: Path
+) -> None:
     async with asyncio.timeout(5):
         await begin(writer, "i")
-        committed = signal(engine, "commit")
+        committed = statements.signal("COMMIT")
         await writer.put(Kind.END, end_row("i", DONE, NOON))
         assert one(path, "interceptions")["status"] is None
         await committed.wait()
@@ -92,13 +85,13 @@ async def test_what_nobody_waits_for_lingers_and_is_written_too(writer: Writer, 
 
 
 async def test_much_of_it_does_not_linger(
-    engine: Engine, clock: Clock, path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, statements: Statements, clock: Clock, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aibridge.recorder.writer.LINGER_SECONDS", 3600)
     writer = Writer(engine, size=10_000, now=clock)
     async with asyncio.timeout(10):
         await begin(writer, "i")
-        committed = signal(engine, "commit")
+        committed = statements.signal("COMMIT")
         for number in range(500):
             await writer.put(Kind.PROMPT, prompt_row("i", str(number)))
         await committed.wait()
@@ -215,10 +208,10 @@ async def test_who_gives_up_in_time_is_left_out(writer: Writer, pauses: Pauses, 
     assert ids(path) == ["b"]
 
 
-async def test_who_gives_up_too_late_is_ended(writer: Writer, engine: Engine, path: Path) -> None:
+async def test_who_gives_up_too_late_is_ended(writer: Writer, statements: Statements, path: Path) -> None:
     loop = asyncio.get_running_loop()
     waiter = a_waiter()
-    event.listen(engine, "commit", lambda _: loop.call_soon_threadsafe(waiter.cancel), once=True)
+    statements.before("COMMIT", lambda: loop.call_soon_threadsafe(waiter.cancel))
     async with asyncio.timeout(5):
         writer.put_now(Kind.INTERCEPTION, start_row("i"), waiter)
         await writer.flush()

@@ -2,11 +2,13 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx2
 import pytest
+from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from aibridge.testing import FakeOpenAI
+from aibridge.testing import FakeAnthropic, FakeOpenAI
 
 Connect = Callable[[FakeOpenAI], AsyncOpenAI]
+ConnectAnthropic = Callable[[FakeAnthropic], AsyncAnthropic]
 
 
 @pytest.fixture
@@ -19,3 +21,9 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 def connect(http: httpx2.AsyncClient) -> Connect:
     """Makes the official client of a fake."""
     return lambda provider: AsyncOpenAI(base_url=provider.url, api_key="made-up", http_client=http, max_retries=0)
+
+
+@pytest.fixture
+def connect_anthropic(http: httpx2.AsyncClient) -> ConnectAnthropic:
+    """Makes the official client of a fake Anthropic."""
+    return lambda provider: AsyncAnthropic(base_url=provider.url, api_key="made-up", http_client=http, max_retries=0)

@@ -18,6 +18,18 @@ def test_calls_finish_as_tool_calls_unless_it_is_said_otherwise() -> None:
     assert answer(one, finish="length").finish_reason == "length"
 
 
+def test_why_it_stopped_is_said_in_both_words() -> None:
+    def words_of(finish: Any) -> tuple[str, str]:
+        made = answer("a", finish=finish)
+        return made.finish_reason, made.stop_reason
+
+    assert words_of(None) == ("stop", "end_turn")
+    assert words_of("length") == words_of("max_tokens") == ("length", "max_tokens")
+    assert words_of("content_filter") == words_of("refusal") == ("content_filter", "refusal")
+    assert words_of("pause_turn") == ("stop", "pause_turn")
+    assert answer(call("f")).stop_reason == "tool_use"
+
+
 def test_arguments_are_encoded_or_left_as_they_are() -> None:
     assert call("f").arguments == "{}"
     assert call("f", {"a": [1, "é"]}).arguments == '{"a":[1,"é"]}'

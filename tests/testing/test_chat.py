@@ -19,11 +19,13 @@ from aibridge.testing import (
     finish_chunk,
     grouped,
     raw,
+    redacted_thought,
     text_chunks,
     thought,
     tool_call_chunks,
     truncate,
     usage_chunk,
+    web_search,
     words,
 )
 from tests.testing.conftest import Connect
@@ -157,6 +159,13 @@ async def test_thoughts_and_commentary_stream(http: httpx2.AsyncClient) -> None:
         seen = await post(http, provider)
     assert '"delta":{"reasoning_content":"hm"}' in seen
     assert '"delta":{"content":"wait, "}' in seen
+    assert '"finish_reason":"length"' in seen
+
+
+async def test_what_chat_has_no_word_for_is_left_out(http: httpx2.AsyncClient) -> None:
+    async with FakeOpenAI(answer(redacted_thought(), "Hi", web_search("noon"), finish="max_tokens")) as provider:
+        seen = await post(http, provider)
+    assert seen.count("data: ") == 4
     assert '"finish_reason":"length"' in seen
 
 

@@ -1,4 +1,4 @@
-"""The fixture, in a pytest run of its own: as users have it."""
+"""The fixtures, in a pytest run of its own: as users have it."""
 
 import subprocess
 import sys
@@ -21,12 +21,16 @@ def test_asynchronous(fake_openai):
         assert (await fake_openai.next_request()).path == "/v1/responses"
     asyncio.run(ask())
 
+def test_anthropic(fake_anthropic):
+    fake_anthropic.handler = [answer("Hi")]
+    assert httpx2.post(f"{fake_anthropic.url}/v1/messages", json={}, trust_env=False).status_code == 200
+
 def test_misuse(fake_openai):
     httpx2.post(f"{fake_openai.url}/responses", json={}, trust_env=False)
 """
 
 
-def test_the_fixture_serves_tests_and_is_loud_about_misuse(tmp_path: Path) -> None:
+def test_the_fixtures_serve_tests_and_are_loud_about_misuse(tmp_path: Path) -> None:
     (tmp_path / "test_agent.py").write_text(TESTS)
     # However aibridge is installed, the plugin is loaded once.
     plugin = ["-p", "no:aibridge", "-p", "aibridge.testing.pytest_plugin", "-p", "no:cacheprovider"]
@@ -36,5 +40,5 @@ def test_the_fixture_serves_tests_and_is_loud_about_misuse(tmp_path: Path) -> No
         text=True,
         timeout=60,
     )
-    assert "3 passed, 1 error" in run.stdout
+    assert "4 passed, 1 error" in run.stdout
     assert "Misuse: there is no answer to <Request POST /v1/responses" in run.stdout

@@ -17,8 +17,10 @@ from aibridge.testing import (
     commentary,
     error_event,
     grouped,
+    redacted_thought,
     thought,
     wait,
+    web_search,
     words,
 )
 from aibridge.testing.gate import Gate
@@ -120,6 +122,43 @@ async def test_thoughts_are_reasoning_items_with_a_summary(connect: Connect) -> 
         "reasoning_summary_part.done",
         "output_item.done",
     ]
+
+
+async def test_thoughts_are_encrypted_where_they_are_not_stored_or_where_it_is_asked_for(connect: Connect) -> None:
+    async with FakeOpenAI(answer(thought("hm"), redacted_thought("c2VjcmV0"), "Hi")) as provider:
+        create = connect(provider).responses.create
+        plain = await create(model="gpt-6", input="hello")
+        unstored = await create(model="gpt-6", input="hello", store=False)
+        asked = await create(model="gpt-6", input="hello", include=["reasoning.encrypted_content"])
+    for seen, encrypted in ((plain, False), (unstored, True), (asked, True)):
+        shown, hidden = (item for item in seen.output if item.type == "reasoning")
+        assert [bool(shown.summary), bool(hidden.summary)] == [True, False]
+        assert bool(shown.encrypted_content) is encrypted
+        assert hidden.encrypted_content == ("c2VjcmV0" if encrypted else None)
+
+
+async def test_the_provider_can_search_the_web(connect: Connect) -> None:
+    given = answer("Hm.", web_search("noon", ("Noon", "https://x.test")), web_search("x", error="unavailable"))
+    async with FakeOpenAI(given) as provider:
+        seen = types(await stream(connect(provider)))
+        sources: Any = ["web_search_call.action.sources"]
+        final = await connect(provider).responses.create(model="gpt-6", input="hello", include=sources)
+    assert seen[7:13] == [
+        "output_item.done",
+        "output_item.added",
+        "web_search_call.in_progress",
+        "web_search_call.searching",
+        "web_search_call.completed",
+        "output_item.done",
+    ]
+    searches = [item.to_dict() for item in final.output if item.type == "web_search_call"]
+    assert [search["status"] for search in searches] == ["completed", "failed"]
+    assert searches[0]["action"] == {
+        "type": "search",
+        "query": "noon",
+        "queries": ["noon"],
+        "sources": [{"type": "url", "url": "https://x.test"}],
+    }
 
 
 async def test_commentary_is_a_message_of_its_own(connect: Connect) -> None:

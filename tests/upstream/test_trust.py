@@ -237,4 +237,4 @@ def test_accounts_share_a_pool_unless_their_ways_differ(certificate: Path) -> No
         Account(Provider("c", OPENAI, "http://127.0.0.1"), ca_file=certificate),
         Account(Provider("d", OPENAI, "http://127.0.0.1"), proxy="http://127.0.0.1:1"),
     ]
-    assert len(UpstreamClient(accounts)._transports) == 3
+    assert len(UpstreamClient(accounts)._pools) == 3

@@ -37,7 +37,8 @@ class MessagesBody(Body[MessagesRound]):
         visible = [*self._shown, *self._round.visible()]
         if rounds == 1 and len(visible) == len(self._round.blocks):
             return None
-        return {**self._answer, "id": self._id, "content": visible, "usage": usage}
+        told = {"usage": usage} if usage else {}
+        return {**self._answer, "id": self._id, "content": visible, **told}
 
     def _unchanged(self) -> bytes:
         return self._with_id(self._id)

@@ -30,7 +30,9 @@ class Messages(Turn[MessagesRound]):
         return self._messages
 
     def _frame(self) -> Framing[MessagesRound]:
-        return MessagesStream(self.id) if self.streaming else MessagesBody(self.id)
+        if not self.streaming:
+            return MessagesBody(self.id)
+        return MessagesStream(self.id, injecting=bool(self._client.injected))
 
     def _new_round(self) -> MessagesRound:
         return MessagesRound(self._client.injected)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aibridge.dialects.chain import Chain, in_order, text_of
+from aibridge.dialects.chain import NOT_SAID, Chain, as_sent, called, in_order, told_by, words
 from aibridge.dialects.messages.round import MessagesRound
 from aibridge.model import JSON, Image, RecallKey, Text, ToolCall, ToolResult
 
@@ -16,13 +16,13 @@ _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
 def places(chain: Chain, messages: Sequence[Message]) -> Iterator[tuple[int, RecallKey]]:
-    """Each answer of the assistant's, and the key of the conversation up to it; the chain grows over all messages."""
+    """Each answer whose calls are answered, and the key of the conversation up to it; the chain grows over all."""
     for at, message in enumerate(messages):
-        blocks = _blocks(message)
-        results = "".join(text_of(block.get("content")) for block in blocks if block.get("type") == "tool_result")
-        ids = (block.get("id") or block.get("tool_use_id") for block in blocks if "tool_" in str(block.get("type")))
-        chain.add(message["role"], results + text_of(message["content"]), map(str, ids))
-        if message["role"] == "assistant":
+        if message["role"] in NOT_SAID:
+            continue
+        blocks = _blocks(message["content"])
+        chain.add(message["role"], _told(blocks), _marks(blocks))
+        if message["role"] == "assistant" and _ids(blocks) <= _answered(messages, at):
             yield at, chain.key()
 
 
@@ -32,9 +32,9 @@ def restored(messages: Sequence[Message], turns: Mapping[int, Message]) -> list[
     for at, message in enumerate(messages):
         turn, asked = turns.get(at), turns.get(at - 1)
         if turn is not None:
-            whole += [*turn["before"], _completed(message, turn)]
+            whole += [*turn["before"], *_completed(message, turn)]
         elif asked is not None and asked["results"]:
-            whole.append(_answered(message, asked))
+            whole.append(_merged(message, asked))
         else:
             whole.append(message)
     return whole
@@ -62,38 +62,35 @@ class HiddenMessages:
         """The results of a mixed round, to stand beside the client's own."""
         self._results = _results(answered)
 
-    def turn(self, chain: Chain, last: MessagesRound) -> tuple[RecallKey, Message] | None:
-        """The turn under its key, once its last round is over; None where nothing was hidden."""
-        if not self._before and not self._results:
+    def turn(self, chain: Chain, last: MessagesRound) -> tuple[list[RecallKey], Message] | None:
+        """The turn under its keys, once its last round is over; None where there is nothing to put back."""
+        wholes = [(block.ours, block.whole()) for block in last.blocks]
+        calls = [str(whole.get("id")) for _, whole in wholes if _is_call(whole)]
+        ambiguous = bool(self._results) and len(set(calls)) < len(calls)  # nobody could tell whose a result is
+        if ambiguous or not (self._before or self._results):
             return None
-        visible = [*self._shown, *last.visible()]
-        theirs = [str(block["id"]) for block in visible if "tool_" in str(block.get("type")) and block.get("id")]
-        chain.add("assistant", text_of(visible), theirs)
-        return chain.key(), {
+        visible = [*self._shown, *(whole for ours, whole in wholes if not ours)]
+        return chain.answer(_told(visible), _marks(visible)), {
             "before": self._before,
-            "shown": len(self._shown),
-            "blocks": [{"ours": block.ours, "block": block.whole()} for block in last.blocks],
+            "blocks": [{"ours": ours, "block": whole} for ours, whole in wholes if not _is_blank(whole)],
             "results": self._results,
         }
 
 
-def _completed(message: Message, turn: Message) -> Message:
-    """The client's message without the blocks of earlier rounds, and with our calls among its own blocks."""
-    ours = [entry["ours"] for entry in turn["blocks"]]
-    if not turn["shown"] and not any(ours):
-        return message
-    recorded = [entry["block"] for entry in turn["blocks"] if not entry["ours"]]
-    sent = _blocks(message)
-    # Where the client kept the blocks as they were, its own go on; where it merged or dropped some, the recorded ones.
-    theirs = iter(sent[turn["shown"] :] if len(sent) == turn["shown"] + len(recorded) else recorded)
+def _completed(message: Message, turn: Message) -> list[Message]:
+    """The client's message with the blocks of the last round alone, our calls among them; none where it has none."""
+    sent = _blocks(message["content"])
+    shown = [entry["block"] for entry in turn["blocks"] if not entry["ours"]]
+    theirs = iter(as_sent(sent, shown, _alike))
     whole = [entry["block"] if entry["ours"] else next(theirs) for entry in turn["blocks"]]
-    return {**message, "content": [block for block in whole if block.get("type") != "text" or block.get("text")]}
+    if not whole:
+        return []
+    return [message if whole == sent else {**message, "content": whole}]
 
 
-def _answered(message: Message, turn: Message) -> Message:
+def _merged(message: Message, turn: Message) -> Message:
     """The client's results and ours, in the order of the calls, before whatever else it says."""
-    content = message["content"]
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    blocks = _blocks(message["content"])
     theirs = [block for block in blocks if block.get("type") == "tool_result"]
     order = [str(entry["block"].get("id")) for entry in turn["blocks"]]
     results = in_order(order, [(block.get("tool_use_id"), block) for block in (*turn["results"], *theirs)])
@@ -116,6 +113,50 @@ def _block(part: Text | Image) -> dict[str, JSON]:
     return {"type": "text", "text": part.text}
 
 
-def _blocks(message: Message) -> list[Message]:
-    content = message["content"]
+def _blocks(content: JSON) -> list[Message]:
+    """A message's content in blocks; a string stands for one of text."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
     return content if isinstance(content, list) else []
+
+
+def _told(blocks: Sequence[Message]) -> str:
+    """The results in these blocks, and their words."""
+    results = [told_by(block.get("content")) for block in blocks if block.get("type") == "tool_result"]
+    return "".join((*results, told_by(blocks)))
+
+
+def _marks(blocks: Iterable[Message]) -> list[str]:
+    """What tells the calls in these blocks, or those that they answer; not what the provider ran by itself."""
+    marks: list[str] = []
+    for block in blocks:
+        if _is_call(block):
+            marks += called(block.get("id"), block.get("name"), block.get("input") or "")
+        elif block.get("type") == "tool_result":
+            marks.append(str(block.get("tool_use_id")))
+    return marks
+
+
+def _is_call(block: Message) -> bool:
+    return block.get("type") == "tool_use"
+
+
+def _is_blank(block: Message) -> bool:
+    """Whether it is text without words, which the provider says but does not take back."""
+    return block.get("type") == "text" and not str(block.get("text") or "").strip()
+
+
+def _alike(sent: Message, shown: Message) -> bool:
+    """Whether a block is the one that was shown, however the client writes it."""
+    same = all(sent.get(name) == shown.get(name) for name in ("type", "id", "tool_use_id"))
+    return same and words(str(sent.get("text"))) == words(str(shown.get("text")))
+
+
+def _ids(blocks: Iterable[Message]) -> set[str]:
+    return {str(block.get("id")) for block in blocks if _is_call(block)}
+
+
+def _answered(messages: Sequence[Message], at: int) -> set[str]:
+    """The calls that are answered by the user's message behind an answer."""
+    following = [block for message in messages[at + 1 : at + 2] for block in _blocks(message["content"])]
+    return {str(block.get("tool_use_id")) for block in following if block.get("type") == "tool_result"}

@@ -41,7 +41,7 @@ class MessagesRequest(Conversation[MessagesRound]):
             return None
         told = as_object(user_id) or {}
         session = told.get("session_id") or user_id.partition("_session_")[2]
-        return session if isinstance(session, str) and session else None
+        return session if isinstance(session, str) and session.strip() else None
 
     def _places(self, chain: Chain, messages: Sequence[Message]) -> Iterator[tuple[int, RecallKey]]:
         return history.places(chain, messages)

@@ -9,7 +9,7 @@ from aibridge.dialects.codec import as_object, count, encode
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
 _CUT_OFF = frozenset({"max_tokens", "refusal", "model_context_window_exceeded"})
-_GROWING = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
+_GROWING = {"text_delta": "text", "thinking_delta": "thinking"}
 """The members that deltas add to, by the type of the delta."""
 
 
@@ -28,27 +28,31 @@ class Block:
 
     def absorb(self, delta: Mapping[str, Any]) -> None:
         """Takes one delta."""
-        kind = delta.get("type")
+        kind = str(delta.get("type"))
         if kind == "input_json_delta":
             self._input.append(str(delta.get("partial_json") or ""))
         elif kind == "citations_delta":
             self.content["citations"] = [*(self.content.get("citations") or ()), delta.get("citation")]
-        elif isinstance(kind, str) and kind in _GROWING:
+        elif kind in _GROWING:
             name = _GROWING[kind]
             self._pieces.setdefault(name, []).append(str(delta.get(name) or ""))
+        else:  # a signature, or whatever else comes in one piece
+            self.content.update({key: value for key, value in delta.items() if key != "type"})
 
     def whole(self) -> dict[str, JSON]:
         """The block as the provider would have sent it whole."""
-        grown = {name: str(self.content.get(name) or "") + "".join(pieces) for name, pieces in self._pieces.items()}
-        if self._input:
-            value = as_object(self.text)
-            grown["input"] = {} if value is None else value  # type: ignore[assignment]  # the one that is no text
+        grown: dict[str, JSON] = {
+            name: str(self.content.get(name) or "") + "".join(pieces) for name, pieces in self._pieces.items()
+        }
+        if self._input or self.ours:  # the provider takes back nothing but an object
+            grown["input"] = as_object(self.text) or {}
         return {**self.content, **grown}
 
     @property
     def text(self) -> str:
         """A call's arguments so far, as they were sent."""
-        return "".join(self._input) or encode(self.content.get("input", {})).decode()
+        given = "".join(self._input) or self.content.get("input", {})
+        return given if isinstance(given, str) else encode(given).decode()
 
 
 class MessagesRound:
@@ -81,7 +85,7 @@ class MessagesRound:
 
     def add(self, start: dict[str, Any]) -> Block:
         """A new content block."""
-        block = Block(start, ours=start.get("type") == "tool_use" and start.get("name") in self._tools)
+        block = Block(start, ours=start.get("type") == "tool_use" and str(start.get("name")) in self._tools)
         self.blocks.append(block)
         return block
 
@@ -90,9 +94,9 @@ class MessagesRound:
         return [block.whole() for block in self.blocks if not block.ours]
 
     def replay(self) -> list[dict[str, JSON]]:
-        """The blocks as the provider wants them back: all of them, in order; it refuses only empty text."""
+        """The blocks as the provider wants them back: all of them, in order; it refuses only blank text."""
         wholes = [block.whole() for block in self.blocks]
-        return [whole for whole in wholes if whole.get("type") != "text" or whole.get("text")]
+        return [whole for whole in wholes if whole.get("type") != "text" or str(whole.get("text") or "").strip()]
 
     def calls(self) -> list[ToolCall]:
         return [self._call(block) for block in self.blocks if str(block.type).endswith("tool_use")]

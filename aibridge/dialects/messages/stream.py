@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
@@ -18,8 +19,9 @@ class MessagesStream:
 
     error: UpstreamError | None = None
 
-    def __init__(self, id: str) -> None:  # noqa: A002  the field's name
+    def __init__(self, id: str, *, injecting: bool) -> None:  # noqa: A002  the field's name
         self._id = id
+        self._injecting = injecting
         self._begun = False  # the client has its message_start
         self._next = 0  # the index of the next block that the client is shown
 
@@ -28,8 +30,8 @@ class MessagesStream:
         self._decoder = Decoder()
         self._blocks: dict[JSON, Block] = {}  # by the provider's index
         self._shown: dict[JSON, int] = {}  # the client's index, by the provider's
-        self._stop: dict[str, Any] | None = None
-        self._last = b""  # the provider's message_delta, while it need not change
+        self._tail: list[bytes] = []  # the stop and what follows it
+        self._stop: tuple[int, dict[str, Any]] | None = None  # its last message_delta, and where that stands
         self.done = False
 
     @property
@@ -37,25 +39,37 @@ class MessagesStream:
         return self.done or self.error is not None
 
     def receive(self, data: bytes) -> bytes:
-        return b"".join(map(self._event, self._decoder.feed(data)))
+        return b"".join(map(self._relayed, self._decoder.feed(data)))
 
     def end(self) -> bytes:
-        return b"".join(map(self._event, self._decoder.flush()))
+        return b"".join(map(self._relayed, closing(self._decoder)))
 
     def hide(self) -> bytes:
         return b""
 
     def finish(self, usage: JSON, rounds: int) -> bytes:
-        """The stop with the usage of the turn, and the end."""
-        stop = self._last
-        if self._stop is not None and rounds > 1:
-            stop = encode_event(encode({**self._stop, "usage": usage}), b"message_delta")
-        return stop + encode_event(b'{"type":"message_stop"}', b"message_stop")
+        """The stop, with the usage of the turn."""
+        if self._stop is not None and rounds > 1 and usage:
+            place, value = self._stop
+            self._tail[place] = encode_event(encode({**value, "usage": usage}), b"message_delta")
+        return b"".join(self._tail)
+
+    def _relayed(self, event: Event) -> bytes:
+        """What goes on at once: all up to the stop, unless nothing could come to stand before it."""
+        if self.error:
+            return b""
+        relayed = self._event(event)
+        if self._injecting and (self._stop or self.done) and not self.error:
+            self._tail.append(relayed)
+            return b""
+        return relayed
 
     def _event(self, event: Event) -> bytes:
-        value = decode(event.data) if event.data and not self.error else None
-        if self.error or not isinstance(value, dict):
-            return b"" if self.error else event.raw
+        value = decode(event.data) if event.data else None
+        if event.name == b"error":
+            return self._provider_error(event)
+        if not isinstance(value, dict):
+            return event.raw
         match value.get("type"):
             case "content_block_delta":
                 return self._block_delta(event, value)
@@ -66,14 +80,12 @@ class MessagesStream:
             case "message_start":
                 return self._message_start(value)
             case "message_delta":
-                return self._message_delta(event, value)
+                self._message_delta(value)
             case "message_stop":
                 self.done = True
-                return b""
             case "error":
-                return self._provider_error(event, value)
-            case _:
-                return event.raw
+                return self._provider_error(event)
+        return event.raw
 
     def _message_start(self, value: dict[str, Any]) -> bytes:
         message = value["message"] if isinstance(value.get("message"), dict) else {}
@@ -86,33 +98,38 @@ class MessagesStream:
     def _block_start(self, event: Event, value: dict[str, Any]) -> bytes:
         start = value.get("content_block")
         block = self._round.add(start if isinstance(start, dict) else {})
-        index = value.get("index")
+        index = _index(value)
         self._blocks[index] = block
         if not block.ours:
             self._shown[index], self._next = self._next, self._next + 1
         return self._renumbered(event, value)
 
     def _block_delta(self, event: Event, value: dict[str, Any]) -> bytes:
-        block, delta = self._blocks.get(value.get("index")), value.get("delta")
+        block, delta = self._blocks.get(_index(value)), value.get("delta")
         if block is not None and isinstance(delta, dict):
             block.absorb(delta)
         return self._renumbered(event, value)
 
     def _renumbered(self, event: Event, value: dict[str, Any]) -> bytes:
         """The event under the index that the client counts; its own bytes where that is the same."""
-        index = value.get("index")
+        index = _index(value)
         if index not in self._shown:
             return b"" if index in self._blocks else event.raw
         shown = self._shown[index]
         return event.raw if shown == index else encode_event(encode({**value, "index": shown}), event.name)
 
-    def _message_delta(self, event: Event, value: dict[str, Any]) -> bytes:
+    def _message_delta(self, value: dict[str, Any]) -> None:
         delta = value.get("delta")
         self._round.stop({**(delta if isinstance(delta, dict) else {}), "usage": value.get("usage")})
-        self._stop, self._last = value, event.raw
-        return b""
+        self._stop = len(self._tail), value
 
-    def _provider_error(self, event: Event, value: dict[str, Any]) -> bytes:
-        message = message_in(event.data) or "the provider answered with an error"
-        self.error = UpstreamError(message, type=classify(None, message + str(value.get("error"))))
-        return encode_event(event.data, event.name or b"error")
+    def _provider_error(self, event: Event) -> bytes:
+        text = event.data.decode(errors="replace")
+        message = message_in(event.data) or text or "the provider answered with an error"
+        self.error = UpstreamError(message, type=classify(None, text))
+        return event.raw if event.name else encode_event(event.data, b"error")
+
+
+def _index(value: dict[str, Any]) -> int | None:
+    index = value.get("index")
+    return index if isinstance(index, int) else None

@@ -25,15 +25,18 @@ class ResponsesBody(Body[ResponsesRound]):
         return b""
 
     def _is_error(self, answer: dict[str, Any]) -> bool:
-        return bool(answer.get("error"))
+        return bool(answer.get("error")) and not isinstance(answer.get("output"), list)
 
     def _read(self, answer: dict[str, Any]) -> None:
         if not isinstance(answer.get("output"), list):
             raise UpstreamError("the provider's answer is no response: it has no 'output'")
         self._round.end(answer)
+        self.error = self._round.error
 
     def _changed(self, usage: JSON, rounds: int) -> JSON:
-        return self._object.whole(self._answer, self._round, usage, rounds) if self._injecting else None
+        if not self._injecting:
+            return None
+        return self._object.whole(self._answer, self._round, usage if rounds > 1 else None)
 
     def _unchanged(self) -> bytes:
         return bytes(self._body)

@@ -38,13 +38,13 @@ class ResponseObject:
         """The response object of a turn that could not be finished."""
         return {**self._opening, "status": "failed", "error": {"code": code, "message": message}}
 
-    def whole(self, response: dict[str, Any], round_: ResponsesRound, usage: JSON, rounds: int) -> dict[str, Any]:
-        """The last response object: with all that the client has seen, and what all of it cost."""
+    def whole(self, response: dict[str, Any], round_: ResponsesRound, usage: JSON = None) -> dict[str, Any]:
+        """The last response object: with all that the client has seen, and what all of it cost where that is told."""
         whole = self.edited(response)
-        visible = [*self._shown, *round_.visible()]
-        if "output" in response and (rounds > 1 or len(visible) < len(round_.items)):
-            whole["output"] = visible
-        if rounds > 1 and usage is not None:
+        visible = round_.visible()
+        if "output" in response and (self._shown or len(visible) < len(round_.items)):
+            whole["output"] = [*self._shown, *visible]
+        if usage is not None:
             whole["usage"] = usage
         return whole
 

@@ -42,8 +42,9 @@ class ResponsesRequest(Request[ResponsesRound]):
         if isinstance(content, str):
             return content
         parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-        texts = [part["text"] for part in parts if part.get("type") == "input_text" and isinstance(part["text"], str)]
-        return "\n".join(texts) if texts else None
+        texts = [part.get("text") for part in parts if part.get("type") == "input_text"]
+        said = [text for text in texts if isinstance(text, str)]
+        return "\n".join(said) if said else None
 
     @property
     def correlating_tool_call_id(self) -> str | None:
@@ -55,7 +56,7 @@ class ResponsesRequest(Request[ResponsesRound]):
 
     def append(self, round_: ResponsesRound, answered: Sequence[tuple[ToolCall, ToolResult]]) -> None:
         """Adds the round's items as they were and the results behind them; a conversation has the items already."""
-        items, results = self._hidden.add(round_, answered, stored=self._body.get("store") is not False)
+        items, results = self._hidden.add(round_, answered, stored=self._stored)
         self._body["input"] = results if self._conversation else [*self._items(), *items, *results]
         self._relax()
 
@@ -63,41 +64,63 @@ class ResponsesRequest(Request[ResponsesRound]):
         self._hidden.set_aside(answered)
 
     def lookups(self) -> list[RecallKey]:
-        if not self.injected:
-            return []
-        self._chain = Chain()
+        """Those of the answers in the input, if any tool is offered, and that of the response that it follows."""
         items = self._items()
-        self._runs = list(history.places(self._chain, items))
-        previous = self._body.get("previous_response_id")
-        if isinstance(previous, str):
-            self._follows = history.response_key(previous)
-        elif self._conversation:
-            self._follows = history.conversation_key(self._conversation, history.answers_in(items))
+        self._follows = self._followed(items)
+        if self.injected:
+            self._chain = Chain()
+            self._chain.add("follows", self._previous or self._conversation)
+            self._runs = list(history.places(self._chain, items))
         return [*(key for _, key in self._runs), *([self._follows] if self._follows else [])]
 
     def restore(self, turns: Sequence[HiddenTurn]) -> int:
         found = {key: turn for turn in turns for key in turn.keys}
         known = {run: decode(found[key].content) for run, key in self._runs if key in found}
-        items = history.restored(self._items(), known)
+        if known:
+            self._body["input"] = history.restored(self._items(), known)
         followed = found.get(self._follows) if self._follows else None
         if followed is not None:
-            items = history.answered(decode(followed.content), items)
-            if "previous_response_id" in self._body and self._body["previous_response_id"] is not None:
-                self._body["previous_response_id"] = history.stored_id(followed)
-        self._body["input"] = items
+            self._follow(followed)
         return len(known) + (followed is not None)
 
     def hidden(self, last: ResponsesRound) -> HiddenTurn | None:
         """Under the digest of the conversation, and under whatever else the client may name the turn by."""
-        turn = self._hidden.turn(last) if self._chain is not None else None
+        turn = self._hidden.turn(last, stored=self._stored)
         if turn is None or self._chain is None:
             return None
-        history.add_all(self._chain, history.visible(turn))
-        keys = [self._chain.key(), history.response_key(self._hidden.client_id(last))]
-        if self._conversation:
-            waiting = [call.id for call in last.calls() if call.tool is None and not call.hosted]
+        keys = self._hidden.keys(self._chain, last)
+        if self._stored and (known_as := self._hidden.client_id(last)):
+            keys.append(history.response_key(known_as))
+        if self._conversation and (waiting := self._hidden.waiting(last)):
             keys.append(history.conversation_key(self._conversation, waiting))
         return HiddenTurn(tuple(keys), encode(turn))
+
+    def _followed(self, items: Sequence[dict[str, Any]]) -> RecallKey | None:
+        """The key of the response that the input follows, where it is named."""
+        if self._previous:
+            return history.response_key(self._previous)
+        answered = history.answers_in(items) if self._conversation else []
+        return history.conversation_key(self._conversation, answered) if answered else None
+
+    def _follow(self, turn: HiddenTurn) -> None:
+        """Adds the results that the response waits for, and names it as the provider does."""
+        followed, known_as = decode(turn.content), history.stored_id(turn)
+        self._changed = True
+        if followed["results"]:
+            self._body["input"] = history.merged(followed, self._items())
+        if self._previous and known_as:
+            self._body["previous_response_id"] = known_as
+
+    @property
+    def _stored(self) -> bool:
+        """Whether the provider keeps the response."""
+        return self._body.get("store") is not False
+
+    @property
+    def _previous(self) -> str:
+        """The response that the input follows; "" for none."""
+        given = self._body.get("previous_response_id")
+        return given if isinstance(given, str) else ""
 
     @property
     def _conversation(self) -> str:

@@ -6,9 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aibridge.dialects.codec import as_object, count, encode
+from aibridge.dialects.refusal import message_in
+from aibridge.errors import UpstreamError, classify
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
-_BY_THE_CLIENT = frozenset({"computer_call", "local_shell_call", "shell_call", "apply_patch_call"})
+_TEXTS = {"function_call": "arguments", "custom_tool_call": "input"}
+"""The calls of declared tools, and the member that has their text."""
+
+_BY_THE_CLIENT = frozenset(
+    {"apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request", "shell_call"}
+)
 """Calls of the provider's own tools that wait for the client to act."""
 
 _WHAT_WAS_ASKED = ("action", "arguments", "code", "name", "operation", "queries", "server_label")
@@ -20,9 +27,11 @@ class ResponsesRound:
 
     def __init__(self, tools: Mapping[str, InjectedTool]) -> None:
         self._tools = tools
-        self.items: dict[JSON, dict[str, Any]] = {}  # by output index
+        self.items: dict[int, dict[str, Any]] = {}  # by output index
+        self._pieces: dict[int, list[str]] = {}  # the deltas of items that are not done
         self.response_id: str | None = None
         self.status: JSON = None
+        self.error: UpstreamError | None = None  # why the provider failed, if it did
         self.usage: JSON = None
         self.ended = False
 
@@ -41,12 +50,28 @@ class ResponsesRound:
         self.status = response.get("status")
         self.usage = response.get("usage")
         output = response.get("output")
-        if not self.items and isinstance(output, list):
+        if isinstance(output, list) and len(output) >= len(self.items):  # some don't repeat it here
             self.items = {index: item for index, item in enumerate(output) if isinstance(item, dict)}
+        else:
+            self.items = {index: self._grown(index, item) for index, item in self.items.items()}
+        self._pieces = {}
+        if self.status == "failed" or response.get("error"):
+            self.error = provider_error({"error": response.get("error")})
+
+    def put(self, index: int, item: dict[str, Any]) -> None:
+        """Takes an item, as it begins or when it is done."""
+        self.items[index] = item
+        self._pieces[index] = []
+
+    def absorb(self, index: int, delta: JSON) -> None:
+        """Takes a piece of an item."""
+        if index in self._pieces and isinstance(delta, str):
+            self._pieces[index].append(delta)
 
     def is_ours(self, item: Mapping[str, Any]) -> bool:
         """Whether an item is a call of an injected tool; a name within a namespace is another name."""
-        return item.get("type") == "function_call" and item.get("name") in self._tools and not item.get("namespace")
+        plain = item.get("type") == "function_call" and not item.get("namespace")
+        return plain and str(item.get("name")) in self._tools
 
     def visible(self) -> list[dict[str, Any]]:
         """The items that the client may see, in their order."""
@@ -61,24 +86,27 @@ class ResponsesRound:
         ]
 
     def calls(self) -> list[ToolCall]:
-        return [self._call(item) for item in self.items.values() if str(item.get("type")).endswith("_call")]
+        return [self._call(self._grown(index, item)) for index, item in self.items.items() if _is_call(item)]
+
+    def _grown(self, index: int, item: dict[str, Any]) -> dict[str, Any]:
+        """A call that is not done, with what has come of its text."""
+        member, pieces = _TEXTS.get(str(item.get("type"))), self._pieces.get(index)
+        return {**item, member: "".join(pieces)} if member and pieces else item
 
     def _call(self, item: Mapping[str, Any]) -> ToolCall:
-        kind, name, text = str(item["type"]), str(item.get("name") or ""), ""
-        value: dict[str, Any] | None = None
+        kind, name = str(item["type"]), str(item.get("name") or "")
         call_id = str(item.get("call_id") or item.get("id") or "")
-        if kind == "function_call":
-            text = str(item.get("arguments") or "")
-            value = as_object(text)
-        elif kind == "custom_tool_call":
-            text = str(item.get("input") or "")
+        if kind in _TEXTS:
+            told = item.get(_TEXTS[kind]) or ""
+            text = told if isinstance(told, str) else encode(told).decode()
+            value = as_object(text) if kind == "function_call" else None
         else:
             value = {key: item[key] for key in _WHAT_WAS_ASKED if key in item}
             name, text = kind, encode(value).decode()
             call_id = str(item.get("id") or call_id)
-        hosted = kind not in _BY_THE_CLIENT | {"function_call", "custom_tool_call"}
+        waits = kind in _TEXTS or kind in _BY_THE_CLIENT or item.get("execution") == "client"
         tool = self._tools[name] if self.is_ours(item) else None
-        return ToolCall(call_id, name, text, value, tool, self.response_id, hosted)
+        return ToolCall(call_id, name, text, value, tool, self.response_id, hosted=not waits)
 
     def thoughts(self) -> Iterator[ThoughtRecord]:
         for item in self.items.values():
@@ -92,6 +120,7 @@ class ResponsesRound:
     def token_usage(self, request_bytes: int) -> TokenUsage:
         if not isinstance(self.usage, dict):
             said = sum(len(encode(item)) for item in self.items.values())
+            said += sum(len(piece) for pieces in self._pieces.values() for piece in pieces)
             if not (said or self.ended):  # it did not answer, so it charged nothing
                 return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
             return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})
@@ -107,6 +136,17 @@ class ResponsesRound:
             cache_read=count(cached),
             extra={name: count(value) for name, value in named.items() if value is not None},
         )
+
+
+def provider_error(body: JSON) -> UpstreamError:
+    """The provider's own failure, in its words."""
+    data = encode(body)
+    return UpstreamError(message_in(data) or "the provider failed to answer", type=classify(None, data.decode()))
+
+
+def _is_call(item: Mapping[str, Any]) -> bool:
+    kind = str(item.get("type"))
+    return kind.endswith("_call") or kind in _BY_THE_CLIENT
 
 
 def _detail(usage: Mapping[str, JSON], details: str, key: str) -> JSON:

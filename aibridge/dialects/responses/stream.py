@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
-from aibridge.dialects.refusal import message_in
 from aibridge.dialects.responses.object import ResponseObject
-from aibridge.dialects.responses.round import ResponsesRound
-from aibridge.errors import AibridgeError, UpstreamError, classify
+from aibridge.dialects.responses.round import ResponsesRound, provider_error
+from aibridge.errors import AibridgeError, UpstreamError
 from aibridge.model import JSON
 from aibridge.sse import Decoder, Event
 from aibridge.sse import encode as encode_event
@@ -33,8 +33,10 @@ class ResponsesStream:
     def start(self, round_: ResponsesRound) -> None:
         self._round = round_
         self._decoder = Decoder()
-        self._shown: dict[JSON, int] = {}  # the client's index, by the provider's
+        self._shown: dict[int, int] = {}  # the client's index, by the provider's
         self._end: tuple[Event, dict[str, Any]] | None = None
+        self._tail: list[bytes] = []  # what follows the end
+        self._rest = bytearray()  # of an event that is not whole yet, where nothing is injected
         self.done = False
 
     @property
@@ -43,12 +45,15 @@ class ResponsesStream:
 
     def receive(self, data: bytes) -> bytes:
         """Where nothing is injected the bytes go on as they are, and are only read."""
-        relayed = b"".join(map(self._event, self._decoder.feed(data)))
-        return relayed if self._injecting else data
+        events = list(self._decoder.feed(data))
+        relayed = b"".join(map(self._event, events))
+        return relayed if self._injecting else self._own_bytes(data, sum(len(event.raw) for event in events))
 
     def end(self) -> bytes:
-        relayed = b"".join(map(self._event, self._decoder.flush()))
-        return relayed if self._injecting else b""
+        relayed = b"".join(map(self._event, closing(self._decoder)))
+        if self._injecting:
+            return relayed
+        return bytes(self._rest) if self.complete else b""
 
     def hide(self) -> bytes:
         self._object.hide(self._round)
@@ -60,7 +65,8 @@ class ResponsesStream:
         if self._end is None or not self._injecting:
             return b""
         event, value = self._end
-        return self._with_response(event, value, self._whole(value, usage, rounds))
+        whole = self._object.whole(_response(value), self._round, usage if rounds > 1 else None)
+        return b"".join((self._with_response(event, value, whole), *self._tail))
 
     def failure(self, error: AibridgeError) -> bytes:
         """The two events by which clients know that a response has failed: some read the one, some the other."""
@@ -70,25 +76,33 @@ class ResponsesStream:
         failed = {"type": "response.failed", "response": response, "sequence_number": number + 1}
         return encode_event(encode(told), b"error") + encode_event(encode(failed), b"response.failed")
 
-    def _whole(self, value: dict[str, Any], usage: JSON, rounds: int) -> dict[str, Any]:
-        return self._object.whole(_response(value), self._round, usage, rounds)
+    def _own_bytes(self, data: bytes, size: int) -> bytes:
+        """The bytes of whole events: half of one must not stand before an error of ours."""
+        if not self._rest and size == len(data):
+            return data
+        self._rest += data
+        whole = bytes(self._rest[:size])
+        del self._rest[:size]
+        return whole
 
     def _event(self, event: Event) -> bytes:
-        value = decode(event.data) if event.data and not self.error else None
-        if self.error:
+        if self.done:
+            self._tail.append(event.raw)
             return b""
+        value = decode(event.data) if event.data else None
         if not isinstance(value, dict):
-            return event.raw
-        kind = value.get("type")
-        if kind in _BEGINNINGS:
-            return self._beginning(event, value)
+            return b"" if self.error else event.raw
+        kind = str(value.get("type"))
         if kind in _ENDS:
             return self._ending(event, value)
-        if kind == "error":
-            self._fail(event.data, str(value))
-            return self._numbered(event, value)
-        if "output_index" in value:
+        if self.error:  # all that may still follow it is the response that failed
+            return b""
+        if isinstance(value.get("output_index"), int):
             return self._output(event, value)
+        if kind in _BEGINNINGS:
+            return self._beginning(event, value)
+        if kind == "error" or ("type" not in value and value.get("error")):
+            self.error = provider_error(value)
         return self._numbered(event, value)
 
     def _beginning(self, event: Event, value: dict[str, Any]) -> bytes:
@@ -100,28 +114,23 @@ class ResponsesStream:
         response = _response(value)
         self._round.end(response)
         self.done = True
-        if value["type"] == "response.failed":
-            self._fail(encode(response), str(response.get("error")))
-            return self._with_response(event, value, self._object.edited(response))
+        if value["type"] == "response.failed" or self._round.error:
+            self.error = self.error or self._round.error or provider_error({"error": response.get("error")})
+            return self._with_response(event, value, self._object.whole(response, self._round))
         self._end = event, value
         return b""
 
-    def _fail(self, body: bytes, signal: str) -> None:
-        message = message_in(body) or "the provider failed to answer"
-        self.error = UpstreamError(message, type=classify(None, message + signal))
-
     def _output(self, event: Event, value: dict[str, Any]) -> bytes:
         """An event of one output item."""
-        index, items = value["output_index"], self._round.items
-        item = value.get("item")
+        index, item = value["output_index"], value.get("item")
         if isinstance(item, dict):
-            items[index] = item
+            self._round.put(index, item)
             if index not in self._shown and not self._round.is_ours(item):
                 self._shown[index], self._next = self._next, self._next + 1
-        elif value.get("type") == "response.function_call_arguments.delta" and index in items:
-            items[index]["arguments"] = str(items[index].get("arguments") or "") + str(value.get("delta") or "")
+        else:
+            self._round.absorb(index, value.get("delta"))
         if index not in self._shown:
-            return b"" if index in items else self._numbered(event, value)
+            return b"" if index in self._round.items else self._numbered(event, value)
         shown = self._shown[index]
         return self._numbered(event, value if shown == index else {**value, "output_index": shown}, shown != index)
 
