@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 
 from aibridge.errors import ClientError
 from aibridge.model import Headers
@@ -22,42 +22,52 @@ _NOT_FORWARDED = _HOP_BY_HOP | {
     b"x-api-key",
 }
 _PREFIXES_NOT_FORWARDED = (b"x-forwarded-", b"x-aibridge-", b"proxy-")
-_NOT_RETURNED = _HOP_BY_HOP | {b"set-cookie", b"content-length", b"content-encoding"}
+_NOT_RETURNED = _HOP_BY_HOP | {b"set-cookie", b"content-length", b"content-encoding", b"date"}
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = bytes([*range(ord("\t")), *range(ord("\t") + 1, ord(" ")), 0x7F])
+
+Values = Mapping[bytes, bytes]
+"""The first value of each header, by its name."""
 
 
 def forwardable(headers: Headers) -> Headers:
     """The client's headers that the provider may see; its credentials are not among them."""
-    named = _named_by_connection(headers)
+    dropped = _NOT_FORWARDED | _named_by_connection(headers)
     return tuple(
-        header
-        for header in headers
-        if header[0] not in _NOT_FORWARDED
-        and header[0] not in named
-        and not header[0].startswith(_PREFIXES_NOT_FORWARDED)
+        [
+            header
+            for header in headers
+            if header[0] not in dropped and not header[0].startswith(_PREFIXES_NOT_FORWARDED)
+        ]
     )
 
 
 def returnable(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the client may see."""
-    named = _named_by_connection(headers)
-    return [header for header in headers if header[0] not in _NOT_RETURNED and header[0] not in named]
+    dropped = _NOT_RETURNED | _named_by_connection(headers)
+    return [header for header in headers if header[0] not in dropped]
 
 
-def first(headers: Headers, name: bytes) -> str | None:
+def first_values(headers: Headers) -> Values:
+    """For look-ups, where several are made."""
+    return dict(reversed(headers))
+
+
+def first(values: Values, name: bytes) -> str | None:
     """The value of a header, or None where it is absent or blank."""
-    for key, value in headers:
-        if key == name:
-            return value.decode("latin-1").strip() or None
-    return None
+    value = values.get(name)
+    return None if value is None else value.decode("latin-1").strip() or None
 
 
 def refuse_control_characters(headers: Headers) -> None:
     """Raises ClientError for a value that could forge a line of a log or of another header."""
-    for name, value in headers:
-        if _CONTROL.search(value):
-            raise ClientError(f"The header '{name.decode('latin-1')}' holds a control character.")
+    if _holds_control(b"".join([value for _, value in headers])):
+        name = next(name for name, value in headers if _holds_control(value))
+        raise ClientError(f"The header '{name.decode('latin-1')}' holds a control character.")
+
+
+def _holds_control(value: bytes) -> bool:
+    return len(value.translate(None, _CONTROL)) < len(value)
 
 
 def _named_by_connection(headers: Headers) -> set[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -120,14 +121,25 @@ def _postgresql(target: URL) -> URL:
 def _create(path: Path) -> None:
     """Makes the file if need be. Prompts are in it, so it is its owner's alone; SQLite's side files follow suit."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        # It is not opened, for closing it would drop every lock that other connections of this process hold on it; the
+        # next one to look at the database would then take their journal away: https://sqlite.org/howtocorrupt.html
+        if path.is_dir():
+            raise _unwritable(path, os.strerror(errno.EISDIR)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _unwritable(path, os.strerror(errno.EACCES)) from None
     except FileNotFoundError:
         raise StoreError(f"the database {path} cannot be created: make the directory {path.parent}") from None
     except OSError as error:
-        remedy = "let this user write it, or name another file in recorder.url"
-        raise StoreError(f"the database {path} cannot be written ({error.strerror}): {remedy}") from None
+        raise _unwritable(path, str(error.strerror)) from None
     if not os.access(path.parent, os.W_OK):
         raise StoreError(f"the database {path} needs side files: let this user write the directory {path.parent}")
+
+
+def _unwritable(path: Path, reason: str) -> StoreError:
+    remedy = "let this user write it, or name another file in recorder.url"
+    return StoreError(f"the database {path} cannot be written ({reason}): {remedy}")
 
 
 def _options(target: URL, busy_seconds: float = BUSY_SECONDS) -> dict[str, Any]:

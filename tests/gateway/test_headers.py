@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aibridge.errors import ClientError
-from aibridge.gateway.headers import first, forwardable, refuse_control_characters, returnable
+from aibridge.gateway.headers import first, first_values, forwardable, refuse_control_characters, returnable
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_what_the_provider_says_to_us_alone_does_not_come_back(name: str) -> Non
 
 
 def test_a_blank_header_is_none() -> None:
-    assert first(((b"a", b"  "),), b"a") is None
-    assert first((), b"a") is None
-    assert first(((b"a", b" x "), (b"a", b"y")), b"a") == "x"
+    assert first(first_values(((b"a", b"  "),)), b"a") is None
+    assert first(first_values(()), b"a") is None
+    assert first(first_values(((b"a", b" x "), (b"a", b"y"))), b"a") == "x"
 
 
 @pytest.mark.parametrize("value", [b"a\rb", b"a\nb", b"a\0b", b"\x1b[31m", b"\x7f"])
