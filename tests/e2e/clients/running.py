@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.clients.pages import ADDRESS, Page
@@ -127,6 +129,7 @@ def run(command: str, home: Path, work: Path, path: Path, gateway: str) -> Run:
         return Run(None, output)
     finally:
         _kill(child.pid)
+        _kill_daemons(home)
 
 
 def _kill(group: int) -> None:
@@ -134,3 +137,11 @@ def _kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _kill_daemons(home: Path) -> None:
+    """Ends what has left the command's group, such as Cline's hub: it is known by the home that it was given."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # gone by now, or another user's
+            if process.environ().get("HOME") == str(home):
+                process.kill()
