@@ -13,6 +13,9 @@ from aibridge.model import JSON, RecallKey
 NOT_SAID = ("system", "developer")
 """The roles of instructions, which clients change between turns."""
 
+_FORM = b"1"
+"""Of what is kept of a turn. Another version's are not found, rather than misread."""
+
 _SPACE = b" \t\n\v\f\r\x1c\x1d\x1e\x1f"  # what separates and ends the words of a link is among it
 _MEDIA = ("source", "image_url", "input_audio", "file", "file_id", "file_url", "file_data")
 """The members in which a part that is no text has what it shows."""
@@ -22,7 +25,7 @@ class Chain:
     """The conversation so far. Two are alike only if all that was said before is."""
 
     def __init__(self) -> None:
-        self._digest = hashlib.blake2b(digest_size=20)
+        self._digest = hashlib.blake2b(digest_size=20, person=_FORM)
 
     def add(self, role: str, text: str, ids: Iterable[str] = ()) -> None:
         """One more message: its words, and what tells its calls or those that it answers."""

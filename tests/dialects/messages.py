@@ -9,12 +9,13 @@ from typing import Any
 from aibridge.dialects.base import Exchange
 from aibridge.dialects.messages import Messages
 from aibridge.model import InjectedTool
-from tests.dialects.playing import TIME, UUID, Heard, Said, Say
+from tests.dialects.playing import TIME, UUID, Heard, Played, Said, Say, play
 from tests.dialects.wire import dump, event, parsed, stream, values_of
+from tests.twins import Answer
 
 USER = {"role": "user", "content": "What time is it?"}
 PING = {"type": "ping"}
-STOP = {"type": "message_stop"}
+_STOP = {"type": "message_stop"}
 
 _STOP_REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
 
@@ -45,7 +46,7 @@ def start(**members: Any) -> dict[str, Any]:
 def end(stop: str = "end_turn", output: int = 5, **told: Any) -> list[dict[str, Any]]:
     """The two events of an end; `told`: what the usage says besides."""
     delta = {"stop_reason": stop, "stop_sequence": None}
-    return [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": output, **told}}, STOP]
+    return [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": output, **told}}, _STOP]
 
 
 def block(index: int, content: dict[str, Any], *deltas: dict[str, Any]) -> list[dict[str, Any]]:
@@ -235,3 +236,23 @@ def _usage(tokens: tuple[int, int] | None) -> dict[str, Any]:
 
 def _tokens(told: dict[str, Any] | None) -> tuple[int, int] | None:
     return (told["input_tokens"], told["output_tokens"]) if told else None
+
+
+VOICE = MessagesVoice()
+STOP = event(_STOP)
+
+
+def calling(*events: dict[str, Any], stop: str = "tool_use", **members: Any) -> bytes:
+    """A round that ends with calls."""
+    return stream(start(**members), *events, *end(stop))
+
+
+def hear(*rounds: bytes | Answer, **how: Any) -> Played:
+    """A streamed turn of these rounds."""
+    return play(VOICE, VOICE.request(streaming=True), rounds, **how)
+
+
+def only(played: Played, kind: str) -> dict[str, Any]:
+    """A stream's one event of a type."""
+    [value] = [value for value in values_of(played.body) if value["type"] == kind]
+    return value

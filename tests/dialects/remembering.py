@@ -85,7 +85,7 @@ class Provider:
 
     def open(self, body: bytes) -> AbstractAsyncContextManager[twins.Answer]:
         request = Request("POST", self._client.path, body=body, dialect=self._client.dialect)
-        assert not self._memory.faults(request)
+        assert self._memory.faults(request) == []
         self.requests.append(request)
         self.views.append(self._memory.view(request))
         reply = self._memory.overhear(request, self._client.dialect.reply(self.answers.popleft(), request))
@@ -224,9 +224,25 @@ class ChainedClient(ResponsesClient):
         self.history, self.previous = [], id_
 
 
+class ConversingClient(ResponsesClient):
+    """Lets the provider keep the conversation."""
+
+    name = "responses, in a conversation"
+    store = True
+
+    def members(self) -> dict[str, Any]:
+        return {**super().members(), "conversation": {"id": "conv_1"}}
+
+    def take(self, id_: str, output: History) -> None:
+        self.history = []
+
+
 CLIENTS: list[type[Client]] = [ChatClient, MessagesClient, ResponsesClient, ReferringClient, ChainedClient]
 TELLING: list[type[Client]] = [ChatClient, MessagesClient, ResponsesClient]
 """Those that tell all of their history."""
+
+EVERYONE = [*CLIENTS, ConversingClient]
+"""Also the one whose conversation can't be forked."""
 
 
 @dataclass
@@ -242,6 +258,7 @@ class Talk:
         self.provider = Provider(self.client)
         self.recalled: list[int] = []  # turns put back, by request
         self.story: list[Event] = []  # what the provider is to know when nothing is forgotten
+        self.answered_at = 0  # how much of it the last request told: the rest is the answer to it
         self._open: list[str] = []  # the calls of the last round, while results are missing
         self._ours: dict[str, str] = {}  # results of our tools in the last turn
 
@@ -273,10 +290,14 @@ class Talk:
         self.client.hear(b"".join(sink.writes), streaming=self.streaming)
         self._tell(rounds, tools)
 
+    def rewrite(self, at: int, events: list[Event], waiting: list[str]) -> None:
+        """From there on the story is another one, of which these calls are still open."""
+        self.story[at:], self._open, self._ours = events, list(waiting), {}
+
     @property
     def told(self) -> list[Event]:
         """What the last request told the provider."""
-        return [event for piece in self.provider.views[-1].conversation for event in _events(json.loads(piece))]
+        return events_of(self.provider.views[-1])
 
     @property
     def told_raw(self) -> History:
@@ -287,6 +308,7 @@ class Talk:
         """Lets the story go on with these rounds; the last one's client calls, and so its results, are open."""
         for one in rounds:
             self._settle({})
+            self.answered_at = len(self.story)
             thoughts = one.thoughts if self.client.shows_thoughts else ()
             self.story += [("thought", text) for text in thoughts]
             self.story += [("assistant", one.text)] if one.text else []
@@ -299,8 +321,13 @@ class Talk:
     def _settle(self, results: dict[str, str]) -> None:
         """Adds the results of the open round in the order of its calls."""
         answers = {**self._ours, **results}
-        self.story += [("result", id_, answers[id_]) for id_ in self._open]
+        self.story += [("result", id_, answers[id_]) for id_ in self._open if id_ in answers]
         self._open = []
+
+
+def events_of(view: View) -> list[Event]:
+    """What a request tells the provider."""
+    return [event for piece in view.conversation for event in _events(json.loads(piece))]
 
 
 def _events(piece: Any) -> Iterator[Event]:

@@ -10,8 +10,9 @@ from typing import Any
 from aibridge.dialects.base import Exchange
 from aibridge.dialects.responses import Responses
 from aibridge.model import InjectedTool
-from tests.dialects.playing import TIME, UUID, Heard, Said, Say
+from tests.dialects.playing import CITY, TIME, UUID, Heard, Played, Said, Say, play
 from tests.dialects.wire import dump, event, values_of
+from tests.twins import Answer
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
@@ -281,3 +282,27 @@ def _text(output: list[dict[str, Any]]) -> str:
 
 def _tokens(told: dict[str, Any] | None) -> tuple[int, int] | None:
     return (told["input_tokens"], told["output_tokens"]) if told else None
+
+
+VOICE = ResponsesVoice()
+
+TOOLS = [
+    VOICE.tool("edit"),
+    {"type": "function", "name": TIME.name, "description": "", "parameters": {}, "strict": False},
+    {"type": "namespace", "name": TIME.name, "tools": []},
+    {"type": "function", "name": CITY.name},
+    {"type": "web_search"},
+    "odd",
+]
+"""As a response object echoes them: ours are the second and the fourth."""
+
+
+def hear(*rounds: bytes | Answer, **how: Any) -> Played:
+    """A streamed turn of these rounds."""
+    return play(VOICE, VOICE.request(streaming=True), rounds, **how)
+
+
+def last(played: Played) -> dict[str, Any]:
+    """The response object of a stream's terminal event."""
+    whole: dict[str, Any] = values_of(played.body)[-1]["response"]
+    return whole

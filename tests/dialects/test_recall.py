@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from aibridge.testing.api import answer
 from tests.dialects.playing import CITY
-from tests.dialects.remembering import CLIENTS, TELLING, Client, Talk, hm, ours, theirs
+from tests.dialects.remembering import EVERYONE, TELLING, Client, Talk, hm, ours, theirs
 
 
 @pytest.fixture(params=[True, False], ids=["streaming", "blocking"])
@@ -17,7 +18,7 @@ def streaming(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
+@pytest.fixture(params=EVERYONE, ids=lambda client: client.name)
 def talk(request: pytest.FixtureRequest, streaming: bool) -> Talk:
     """A conversation of any client."""
     return Talk(request.param(), streaming)
@@ -31,13 +32,12 @@ def telling(request: pytest.FixtureRequest, streaming: bool) -> Talk:
 
 def assert_whole(talk: Talk) -> None:
     """The provider knows all, and each request began with just what it had seen in the one before."""
-    asked = talk.story[: len(talk.told)]
-    assert talk.told == asked
+    assert talk.told == talk.story[: talk.answered_at]
     views = talk.provider.views
-    assert all(later.continues(earlier) for earlier, later in zip(views, views[1:], strict=False))
+    assert all(later.continues(earlier) for earlier, later in pairwise(views))
     if type(talk.client) in TELLING:
         raw = [[json.dumps(item) for item in request.fields[talk.client.member]] for request in talk.provider.requests]
-        assert all(later[: len(earlier)] == earlier for earlier, later in zip(raw, raw[1:], strict=False))
+        assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(raw))
 
 
 # What the client does not see.
@@ -48,7 +48,6 @@ def test_three_turns_with_an_injected_call_each(talk: Talk) -> None:
         talk.ask(f"Question {turn}?", answer(f"Let me look {turn}. ", ours(f"call_{turn}")), answer(f"It is {turn}."))
     talk.ask("And now?", answer("Bye."))
 
-    assert talk.told == talk.story[:-1]
     assert [event[0] for event in talk.told] == [
         *(["user", "assistant", "call", "result", "assistant"] * 3),
         "user",
@@ -101,7 +100,7 @@ def test_the_last_round_says_nothing(talk: Talk) -> None:
     talk.ask("Well?", answer("It is five."))
 
     assert ("result", "call_1", "time for call_1{}") in talk.told
-    assert [event for event in talk.told if event != ("assistant", "")] == talk.story[:-1]
+    assert [event for event in talk.told if event != ("assistant", "")] == talk.story[: talk.answered_at]
 
 
 def test_a_failing_tool_is_remembered_as_well(talk: Talk) -> None:
@@ -136,7 +135,9 @@ def test_a_mixed_round_without_words(talk: Talk) -> None:
 
 
 def test_a_mixed_round_after_hidden_ones(talk: Talk) -> None:
-    talk.ask("Go.", answer(hm("a"), "One. ", ours("call_1")), answer(hm("b"), "Two. ", theirs("call_2"), ours("call_3")))
+    talk.ask(
+        "Go.", answer(hm("a"), "One. ", ours("call_1")), answer(hm("b"), "Two. ", theirs("call_2"), ours("call_3"))
+    )
     talk.answer([("call_2", "edited")], answer("Three. ", ours("call_4")), answer("Four."))
     talk.ask("Sure?", answer("Yes."))
 
@@ -144,7 +145,9 @@ def test_a_mixed_round_after_hidden_ones(talk: Talk) -> None:
 
 
 def test_a_call_of_the_clients_after_hidden_rounds(talk: Talk) -> None:
-    talk.ask("Go.", answer("One. ", ours("call_1")), answer(hm("a"), "Two. ", theirs("call_2"), theirs("call_3", "run")))
+    talk.ask(
+        "Go.", answer("One. ", ours("call_1")), answer(hm("a"), "Two. ", theirs("call_2"), theirs("call_3", "run"))
+    )
     talk.answer([("call_2", "edited"), ("call_3", "ran")], answer("Done."))
     talk.ask("Sure?", answer("Yes."))
 
@@ -169,11 +172,29 @@ def test_the_client_answers_in_another_order_than_it_was_called(talk: Talk) -> N
 
 def test_a_client_that_drops_a_call_it_did_not_answer(telling: Talk) -> None:
     telling.ask("Go.", answer("Both. ", ours("call_1"), theirs("call_2")))
-    del telling.client.history[1:]
+    telling.client.history = [_without_calls(message) for message in telling.client.history if "call_id" not in message]
     telling.ask("Never mind.", answer("Fine."))
 
     assert telling.recalled == [0, 0]
-    assert telling.told_raw == telling.client.sent()[:-1]
+    assert telling.told_raw == telling.client.sent()[: len(telling.told_raw)]
+
+
+def _without_calls(message: dict[str, Any]) -> dict[str, Any]:
+    content = message["content"]
+    blocks = content if isinstance(content, str) else [part for part in content if part["type"] != "tool_use"]
+    return {"role": message["role"], "content": blocks}
+
+
+def test_a_client_that_goes_on_without_its_results_is_left_to_the_provider(telling: Talk) -> None:
+    telling.ask("Go.", answer("Both. ", ours("call_1"), theirs("call_2"), theirs("call_3", "run")))
+    client = telling.client
+    for results in ((), (("call_2", "edited"),)):
+        client.answer(*results)
+        client.ask("Never mind.")
+        exchange = type(client).exchange(client.request(streaming=telling.streaming), id="x", tools=telling.tools)
+
+        assert telling.recall.kept
+        assert not telling.recall.found(exchange.lookups())
 
 
 def test_calls_that_nobody_can_tell_apart_are_not_kept(telling: Talk) -> None:
@@ -221,29 +242,38 @@ def test_forks_with_the_same_ids_are_told_apart(telling: Talk, one: Any, two: An
     for talk, made in ((telling, one), (other, two)):
         talk.answer([(made.calls[1].id, "done")], answer("Done."))
         assert talk.recalled[-1] == 1
-        assert talk.told == talk.story[: len(talk.told)]
+        assert talk.told == talk.story[: talk.answered_at]
 
 
-def test_forks_that_only_the_results_tell_apart(telling: Talk) -> None:
+@pytest.mark.parametrize(
+    "results",
+    [
+        ([("call_1", "edited"), ("call_2", "ran")], [("call_1", "denied"), ("call_2", "ran")]),
+        ([("call_1", "ab"), ("call_2", "c")], [("call_1", "a"), ("call_2", "bc")]),
+        ([("call_1", "a"), ("call_2", "b")], [("call_2", "a"), ("call_1", "b")]),
+    ],
+    ids=["text", "cut", "swapped"],
+)
+def test_forks_that_only_the_results_tell_apart(telling: Talk, results: Any) -> None:
     other = forked(telling)
-    for talk, result, hidden in ((telling, "edited", ours("call_2")), (other, "denied", ours("call_3", CITY))):
-        talk.ask("Go.", answer(theirs("call_1")))
-        talk.answer([("call_1", result)], answer(hidden), answer("Done."))
-    for talk in (telling, other):
+    for talk, given, hidden in ((telling, results[0], ours("call_3")), (other, results[1], ours("call_4", CITY))):
+        talk.ask("Go.", answer(theirs("call_1"), theirs("call_2", "run")))
+        talk.answer(given, answer(hidden), answer("Done."))
+    for talk, id_ in ((telling, "call_3"), (other, "call_4")):
         talk.ask("Sure?", answer("Yes."))
-        assert talk.told == talk.story[: len(talk.told)]
+        assert [event[1] for event in talk.told if event[0] == "call"] == ["call_1", "call_2", id_]
 
 
 def test_forks_that_go_on_from_one_answer_both_remember_it(telling: Talk) -> None:
     telling.ask("Go.", answer("One. ", ours("call_1")), answer("Two."))
     other = forked(telling)
     other.client.history, other.story = list(telling.client.history), list(telling.story)
-    for talk, question in ((telling, "Left?"), (other, "Right?")):
+    for talk, question in ((telling, "Left"), (other, "Right")):
         talk.ask(question, answer(f"{question} ", ours(f"call_{question}")), answer("Well."))
     for talk in (telling, other):
         talk.ask("Sure?", answer("Yes."))
         assert talk.recalled[-1] == 2
-        assert talk.told == talk.story[: len(talk.told)]
+        assert talk.told == talk.story[: talk.answered_at]
 
 
 def test_a_turn_that_is_asked_again_is_remembered_as_it_was_answered_last(telling: Talk) -> None:
@@ -306,11 +336,12 @@ def test_a_question_about_another_picture_is_another_question(telling: Talk) -> 
 
 def _picture(client: Client, data: str) -> dict[str, Any]:
     url = f"data:image/png;base64,{data}"
-    return {
+    pictures: dict[str, dict[str, Any]] = {
         "chat": {"type": "image_url", "image_url": {"url": url}},
         "messages": {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}},
         "responses": {"type": "input_image", "image_url": url},
-    }[client.name]
+    }
+    return pictures[client.name]
 
 
 # What does not count.

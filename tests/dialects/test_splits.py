@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
@@ -57,8 +57,9 @@ def framed(draw: st.DrawFn, item: dict[str, Any]) -> bytes:
 @st.composite
 def recorded(draw: st.DrawFn, items: list[dict[str, Any]], ends: list[bytes]) -> Recording:
     """A stream of these events."""
-    data = b"".join(draw(framed(item)) for item in items) + draw(st.sampled_from(ends))
-    cuts = sorted(draw(st.sets(st.integers(0, len(data)), max_size=12)))
+    events = [*(draw(framed(item)) for item in items), draw(st.sampled_from(ends))]
+    data, between = b"".join(events), list(accumulate(map(len, events)))
+    cuts = sorted(draw(st.sets(st.integers(0, len(data)) | st.sampled_from(between), max_size=12)))
     return Recording(data, [data[start:end] for start, end in pairwise([0, *cuts, len(data)])])
 
 

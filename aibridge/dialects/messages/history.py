@@ -21,7 +21,7 @@ def places(chain: Chain, messages: Sequence[Message]) -> Iterator[tuple[int, Rec
         if message["role"] in NOT_SAID:
             continue
         blocks = _blocks(message["content"])
-        chain.add(message["role"], _told(blocks), _marks(blocks))
+        chain.add(message["role"], told_by(blocks), _marks(blocks))
         if message["role"] == "assistant" and _ids(blocks) <= _answered(messages, at):
             yield at, chain.key()
 
@@ -70,7 +70,7 @@ class HiddenMessages:
         if ambiguous or not (self._before or self._results):
             return None
         visible = [*self._shown, *(whole for ours, whole in wholes if not ours)]
-        return chain.answer(_told(visible), _marks(visible)), {
+        return chain.answer(told_by(visible), _marks(visible)), {
             "before": self._before,
             "blocks": [{"ours": ours, "block": whole} for ours, whole in wholes if not _is_blank(whole)],
             "results": self._results,
@@ -120,20 +120,14 @@ def _blocks(content: JSON) -> list[Message]:
     return content if isinstance(content, list) else []
 
 
-def _told(blocks: Sequence[Message]) -> str:
-    """The results in these blocks, and their words."""
-    results = [told_by(block.get("content")) for block in blocks if block.get("type") == "tool_result"]
-    return "".join((*results, told_by(blocks)))
-
-
 def _marks(blocks: Iterable[Message]) -> list[str]:
-    """What tells the calls in these blocks, or those that they answer; not what the provider ran by itself."""
+    """What tells the calls in these blocks, and the results; not what the provider ran by itself."""
     marks: list[str] = []
     for block in blocks:
         if _is_call(block):
             marks += called(block.get("id"), block.get("name"), block.get("input") or "")
         elif block.get("type") == "tool_result":
-            marks.append(str(block.get("tool_use_id")))
+            marks += (str(block.get("tool_use_id")), told_by(block.get("content")))
     return marks
 
 
@@ -148,7 +142,7 @@ def _is_blank(block: Message) -> bool:
 
 def _alike(sent: Message, shown: Message) -> bool:
     """Whether a block is the one that was shown, however the client writes it."""
-    same = all(sent.get(name) == shown.get(name) for name in ("type", "id", "tool_use_id"))
+    same = all(sent.get(name) == shown.get(name) for name in ("type", "id", "tool_use_id", "signature", "data"))
     return same and words(str(sent.get("text"))) == words(str(shown.get("text")))
 
 

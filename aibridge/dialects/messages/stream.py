@@ -6,6 +6,7 @@ from typing import Any
 
 from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
+from aibridge.dialects.messages.plain import together
 from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
@@ -28,8 +29,8 @@ class MessagesStream:
     def start(self, round_: MessagesRound) -> None:
         self._round = round_
         self._decoder = Decoder()
-        self._blocks: dict[JSON, Block] = {}  # by the provider's index
-        self._shown: dict[JSON, int] = {}  # the client's index, by the provider's
+        self._blocks: dict[int | None, Block] = {}  # by the provider's index
+        self._shown: dict[int | None, int] = {}  # the client's index, by the provider's
         self._tail: list[bytes] = []  # the stop and what follows it
         self._stop: tuple[int, dict[str, Any]] | None = None  # its last message_delta, and where that stands
         self.done = False
@@ -39,7 +40,17 @@ class MessagesStream:
         return self.done or self.error is not None
 
     def receive(self, data: bytes) -> bytes:
-        return b"".join(map(self._relayed, self._decoder.feed(data)))
+        return data if self._passes(data) else b"".join(map(self._relayed, self._decoder.feed(data)))
+
+    def _passes(self, data: bytes) -> bool:
+        """Absorbs plain deltas of a block that the client is shown under its own index; whether these are that."""
+        if self.error or self.done or self._stop or not self._decoder.idle:
+            return False
+        plain = together(data)
+        if plain is None or self._shown.get(plain[0]) != plain[0]:
+            return False
+        self._blocks[plain[0]].absorb(plain[1])
+        return True
 
     def end(self) -> bytes:
         return b"".join(map(self._relayed, closing(self._decoder)))
@@ -76,7 +87,7 @@ class MessagesStream:
             case "content_block_start":
                 return self._block_start(event, value)
             case "content_block_stop":
-                return self._renumbered(event, value)
+                return self._renumbered(event, value, _index(value))
             case "message_start":
                 return self._message_start(value)
             case "message_delta":
@@ -96,23 +107,21 @@ class MessagesStream:
         return encode_event(encode({**value, "message": {**message, "id": self._id}}), b"message_start")
 
     def _block_start(self, event: Event, value: dict[str, Any]) -> bytes:
-        start = value.get("content_block")
-        block = self._round.add(start if isinstance(start, dict) else {})
-        index = _index(value)
-        self._blocks[index] = block
+        start, index = value.get("content_block"), _index(value)
+        self._blocks[index] = block = self._round.add(start if isinstance(start, dict) else {})
         if not block.ours:
             self._shown[index], self._next = self._next, self._next + 1
-        return self._renumbered(event, value)
+        return self._renumbered(event, value, index)
 
     def _block_delta(self, event: Event, value: dict[str, Any]) -> bytes:
-        block, delta = self._blocks.get(_index(value)), value.get("delta")
+        delta, index = value.get("delta"), _index(value)
+        block = self._blocks.get(index)
         if block is not None and isinstance(delta, dict):
             block.absorb(delta)
-        return self._renumbered(event, value)
+        return self._renumbered(event, value, index)
 
-    def _renumbered(self, event: Event, value: dict[str, Any]) -> bytes:
+    def _renumbered(self, event: Event, value: dict[str, Any], index: int | None) -> bytes:
         """The event under the index that the client counts; its own bytes where that is the same."""
-        index = _index(value)
         if index not in self._shown:
             return b"" if index in self._blocks else event.raw
         shown = self._shown[index]

@@ -36,7 +36,7 @@ class ResponsesBody(Body[ResponsesRound]):
     def _changed(self, usage: JSON, rounds: int) -> JSON:
         if not self._injecting:
             return None
-        return self._object.whole(self._answer, self._round, usage if rounds > 1 else None)
+        return self._object.whole(self._answer, self._round, usage)
 
     def _unchanged(self) -> bytes:
         return bytes(self._body)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from aibridge.dialects.chain import NOT_SAID, Chain, as_sent, called, in_order, text_of, told_by, words
+from aibridge.dialects.chain import NOT_SAID, Chain, as_sent, called, in_order, told_by, words
 from aibridge.dialects.codec import decode
 from aibridge.dialects.responses.round import ResponsesRound
 from aibridge.model import JSON, HiddenTurn, RecallKey, ToolCall, ToolResult
@@ -64,8 +64,7 @@ def restored(items: Sequence[Item], turns: Mapping[Run, Item]) -> list[Item]:
 
 def merged(turn: Item, theirs: Sequence[Item]) -> list[Item]:
     """Our results and the client's, in the order of the calls, before whatever else the client says."""
-    both = (*turn["results"], *theirs)
-    return in_order(turn["order"], [(item.get("call_id") if _is_answer(item) else None, item) for item in both])
+    return in_order(turn["order"], [(item.get("call_id"), item) for item in (*turn["results"], *theirs)])
 
 
 def answers_in(items: Iterable[Item]) -> list[str]:
@@ -167,8 +166,8 @@ def _alike(sent: Item, shown: Item) -> bool:
     """Whether an item is the one that was shown, however the client writes it."""
     if _kind(sent) == "item_reference":
         return bool(sent.get("id") == shown.get("id"))
-    same = _kind(sent) == _kind(shown) and sent.get("call_id") == shown.get("call_id")
-    return same and words(text_of(sent.get("content"))) == words(text_of(shown.get("content")))
+    same = all(sent.get(name) == shown.get(name) for name in ("call_id", "encrypted_content"))
+    return same and _kind(sent) == _kind(shown) and words(_told([sent])) == words(_told([shown]))
 
 
 def _results(made: Sequence[tuple[ToolCall, ToolResult]]) -> list[Item]:

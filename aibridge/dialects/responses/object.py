@@ -31,7 +31,7 @@ class ResponseObject:
         edited = {**response, **self._first}
         if isinstance(response.get("tools"), list):
             edited["tools"] = [tool for tool in response["tools"] if not self._is_ours(tool)]
-        self._opening = edited if not self._shown else self._opening
+        self._opening = edited
         return edited
 
     def failed(self, code: str, message: str) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class ResponsesRequest(Request[ResponsesRound]):
             keys.append(history.response_key(known_as))
         if self._conversation and (waiting := self._hidden.waiting(last)):
             keys.append(history.conversation_key(self._conversation, waiting))
-        return HiddenTurn(tuple(keys), encode(turn))
+        return HiddenTurn(tuple(keys), encode(turn)) if keys else None
 
     def _followed(self, items: Sequence[dict[str, Any]]) -> RecallKey | None:
         """The key of the response that the input follows, where it is named."""

@@ -8,6 +8,7 @@ from typing import Any
 from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
 from aibridge.dialects.responses.object import ResponseObject
+from aibridge.dialects.responses.plain import together
 from aibridge.dialects.responses.round import ResponsesRound, provider_error
 from aibridge.errors import AibridgeError, UpstreamError
 from aibridge.model import JSON
@@ -45,9 +46,24 @@ class ResponsesStream:
 
     def receive(self, data: bytes) -> bytes:
         """Where nothing is injected the bytes go on as they are, and are only read."""
+        if self._passes(data):
+            return data
         events = list(self._decoder.feed(data))
         relayed = b"".join(map(self._event, events))
         return relayed if self._injecting else self._own_bytes(data, sum(len(event.raw) for event in events))
+
+    def _passes(self, data: bytes) -> bool:
+        """Absorbs plain deltas of an item that the client is shown, if they need no other numbers; whether so."""
+        if self.error or self.done or not self._decoder.idle:
+            return False
+        plain = together(data)
+        if plain is None or self._shown.get(plain.item) != plain.item:
+            return False
+        if self._sequence not in (None, plain.first):
+            return False
+        self._sequence = plain.first + plain.size
+        self._round.absorb(plain.item, plain.text)
+        return True
 
     def end(self) -> bytes:
         relayed = b"".join(map(self._event, closing(self._decoder)))
@@ -65,7 +81,7 @@ class ResponsesStream:
         if self._end is None or not self._injecting:
             return b""
         event, value = self._end
-        whole = self._object.whole(_response(value), self._round, usage if rounds > 1 else None)
+        whole = self._object.whole(_response(value), self._round, usage)
         return b"".join((self._with_response(event, value, whole), *self._tail))
 
     def failure(self, error: AibridgeError) -> bytes:
@@ -93,12 +109,12 @@ class ResponsesStream:
         if not isinstance(value, dict):
             return b"" if self.error else event.raw
         kind = str(value.get("type"))
-        if kind in _ENDS:
-            return self._ending(event, value)
         if self.error:  # all that may still follow it is the response that failed
-            return b""
+            return self._ending(event, value) if kind in _ENDS else b""
         if isinstance(value.get("output_index"), int):
             return self._output(event, value)
+        if kind in _ENDS:
+            return self._ending(event, value)
         if kind in _BEGINNINGS:
             return self._beginning(event, value)
         if kind == "error" or ("type" not in value and value.get("error")):

@@ -1,0 +1,22 @@
+"""What JSON writes, as patterns: for events that are so plain that they need not be decoded one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aibridge.dialects.codec import decode
+
+STRING = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+"'
+"""Any string; whether it is UTF-8 shows when it is decoded."""
+
+NAME = rb'"[!#-\[\]-~]*"'
+"""A string of printable ASCII without escapes, such as an id."""
+
+NUMBER = rb"(?:0|[1-9][0-9]{0,8})"
+"""A number to count with."""
+
+
+def joined(literals: Iterable[bytes]) -> str | None:
+    """The text of these strings, one behind the other; None where one is not UTF-8."""
+    texts = decode(b"[%b]" % b",".join(literals))
+    return "".join(map(str, texts)) if isinstance(texts, list) else None
