@@ -19,5 +19,5 @@ class Effort:
     open_streams: int = 500
 
 
-FULL = Effort(repeats=9, blocking=600, bulk=100, paced=32, chunks=100, tokens=30, rounds=60)
-QUICK = Effort(repeats=3, blocking=160, bulk=24, paced=32, chunks=20, tokens=10, rounds=12)
+FULL = Effort(repeats=7, blocking=600, bulk=100, paced=32, chunks=100, tokens=30, rounds=60)
+QUICK = Effort(repeats=3, blocking=96, bulk=16, paced=32, chunks=12, tokens=8, rounds=8)

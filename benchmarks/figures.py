@@ -12,8 +12,16 @@ from dataclasses import dataclass
 Values = Sequence[float]
 """One value for each repeat."""
 
-Measured = Mapping[str, Mapping[str, Values]]
-"""What was measured: by measure, then by system."""
+Measures = Mapping[str, Mapping[str, Values]]
+"""By measure, then by system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured: for each dialect, and for all of them together."""
+
+    dialects: Mapping[str, Measures]
+    shared: Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Target:
     name: str
     unit: str
     limit: float
-    values: Callable[[Measured], Values]
+    values: Callable[[Measures], Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +61,35 @@ def figure(values: Values) -> Figure:
     return Figure(median, low, high)
 
 
-def ratio(measured: Measured, measure: str, system: str, base: str) -> Values:
+def ratio(measures: Measures, measure: str, system: str, base: str) -> Values:
     """How many times as much a system takes as another."""
-    systems = measured[measure]
+    systems = measures[measure]
     return [one / other for one, other in zip(systems[system], systems[base], strict=True)]
 
 
-def difference(measured: Measured, measure: str, system: str, base: str) -> Values:
+def difference(measures: Measures, measure: str, system: str, base: str) -> Values:
     """How much more a system takes than another."""
-    systems = measured[measure]
+    systems = measures[measure]
     return [one - other for one, other in zip(systems[system], systems[base], strict=True)]
 
 
-TARGETS = (
+OF_EACH = (
     Target("CPU of a blocking request", "× relay", 1.7, lambda m: ratio(m, "blocking", "gateway", "relay")),
     Target("CPU of a chunk, 10 ms apart", "× relay", 1.3, lambda m: ratio(m, "paced", "gateway", "relay")),
     Target("CPU of a chunk, 200 at once", "µs more", 5.0, lambda m: difference(m, "bulk", "gateway", "relay")),
     Target("CPU of an injected round, its own", "ms", 1.0, lambda m: m["injected"]["own CPU"]),
     Target("Time of an injected round, its own", "ms", 1.0, lambda m: m["injected"]["own time"]),
-    Target("Memory with 500 open streams", "MiB", 150.0, lambda m: m["memory"]["gateway, 13 tools"]),
+    Target("CPU of 20 hidden turns put back", "ms", 2.0, lambda m: m["recall"]["all"]),
 )
+"""The targets of every dialect."""
+
+SHARED = (Target("Memory with 500 open streams", "MiB", 150.0, lambda m: m["memory"]["gateway, 13 tools"]),)
+"""The other targets."""
 
 
-def verdicts(measured: Measured) -> list[Verdict]:
-    """Which targets a run has reached."""
-    return [_verdict(target, figure(target.values(measured))) for target in TARGETS]
+def verdicts(measures: Measures, targets: Sequence[Target]) -> list[Verdict]:
+    """Which of these targets were reached."""
+    return [_verdict(target, figure(target.values(measures))) for target in targets]
 
 
 def _verdict(target: Target, value: Figure) -> Verdict:

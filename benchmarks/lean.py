@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 
 import aiohttp
 import uvloop
@@ -17,13 +18,15 @@ class Lean:
     """An application that sends each request on and hands back what comes, as it comes."""
 
     def __init__(self, upstream_port: int, session: aiohttp.ClientSession) -> None:
-        self._url = URL(f"http://127.0.0.1:{upstream_port}/v1/chat/completions")
+        self._url = lru_cache(URL(f"http://127.0.0.1:{upstream_port}").with_path)
         self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read(receive)
         headers = [(name.decode(), value.decode()) for name, value in request_headers(scope)]
-        async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+        async with self._session.post(
+            self._url(scope["path"]), data=body, headers=headers, allow_redirects=False
+        ) as response:
             back = response_headers(response.raw_headers)
             await send({"type": "http.response.start", "status": response.status, "headers": back})
             async for data in response.content.iter_any():

@@ -12,12 +12,16 @@ import msgspec
 
 from benchmarks import load, request
 from benchmarks.cpu import cpu_seconds, resident_mib
+from benchmarks.dialects import Dialect
 from benchmarks.effort import Effort
 from benchmarks.processes import Process
 from benchmarks.script import CHUNK_SECONDS
 
 Series = dict[str, list[float]]
 """By system, a value for each repeat."""
+
+Spoken = Sequence[tuple[Dialect, Sequence[Process]]]
+"""What takes turns: some systems in each of some dialects."""
 
 BULK = 200
 """The chunks of a stream that arrives at once."""
@@ -28,79 +32,95 @@ _QUIET_SECONDS = 0.06  # longer than the recorder waits for company
 _IDLE_SHARE = 0.01  # of a processor
 _SETTLING_SECONDS = 2.0
 
-_HELD = re.compile(rb'"content":"(\d+\.\d+)"')
+_HELD = re.compile(rb'"(\d+\.\d{6})"')
 
 
-async def blocking(systems: Sequence[Process], effort: Effort) -> Series:
+async def blocking(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     """CPU of a request that is answered in one piece, in µs."""
 
-    async def one(system: Process) -> float:
-        return await _cpu(system, request.completion(system, "blocking"), effort.blocking) * 1e6
+    async def one(dialect: Dialect, system: Process) -> float:
+        return await _cpu(system, request.post(system, dialect, "blocking"), effort.blocking) * 1e6
 
-    return await _interleaved(systems, effort.repeats, one)
+    return await _interleaved(spoken, effort.repeats, one)
 
 
-async def bulk(systems: Sequence[Process], effort: Effort) -> Series:
+async def bulk(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     """CPU of a chunk where 200 arrive at once, its share of the request included, in µs."""
 
-    async def one(system: Process) -> float:
-        return await _cpu(system, request.completion(system, "bulk", BULK), effort.bulk) / BULK * 1e6
+    async def one(dialect: Dialect, system: Process) -> float:
+        return await _cpu(system, request.post(system, dialect, "bulk", BULK), effort.bulk) / BULK * 1e6
 
-    return await _interleaved(systems, effort.repeats, one)
+    return await _interleaved(spoken, effort.repeats, one)
 
 
-async def paced(systems: Sequence[Process], effort: Effort) -> Series:
+async def paced(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     """CPU of a chunk where they come 10 ms apart, its share of the request included, in µs."""
 
-    async def one(system: Process) -> float:
-        message = request.completion(system, "paced", effort.chunks)
+    async def one(dialect: Dialect, system: Process) -> float:
+        message = request.post(system, dialect, "paced", effort.chunks)
         async with load.connections(system, effort.paced) as opened:
             spent = await _spent(system, load.ask_staggered(opened, message, CHUNK_SECONDS))
         return spent / (effort.paced * effort.chunks) * 1e6
 
-    return await _interleaved(systems, effort.repeats, one)
+    return await _interleaved(spoken, effort.repeats, one)
 
 
-async def first_token(systems: Sequence[Process], effort: Effort) -> Series:
+async def first_token(dialect: Dialect, systems: Sequence[Process], effort: Effort) -> Series:
     """Time to the first token beyond what the provider held it back, one request at a time, in ms."""
 
-    async def one(system: Process) -> float:
-        message = request.completion(system, "first")
+    async def one(dialect: Dialect, system: Process) -> float:
+        message = request.post(system, dialect, "first")
         async with load.connections(system, 1) as [connection]:
             await connection.ask(message)
             answers = [await connection.ask(message) for _ in range(effort.tokens)]
         return statistics.median(answer.first - _held(answer) for answer in answers) * 1e3
 
-    return await _interleaved(systems, effort.repeats, one)
+    return (await _interleaved([(dialect, systems)], effort.repeats, one))[dialect.name]
 
 
-async def injected(gateway: Process, upstream: Process, mcp_server: Process, effort: Effort) -> Series:
+async def injected(
+    dialects: Sequence[Dialect], gateway: Process, upstream: Process, mcp_server: Process, effort: Effort
+) -> dict[str, Series]:
     """What an injected round takes, in ms.
 
     All of it: a turn with one minus a turn without. Its own: minus also a plain request in CPU, and in time minus what
     the provider and the tool take when asked directly.
     """
-    series: Series = {"all CPU": [], "own CPU": [], "all time": [], "own time": []}
-    turn, plain, short = (request.completion(gateway, *script) for script in _TURNS)
-    direct = request.completion(upstream, *_TURNS[2])
+    series: dict[str, Series] = {dialect.name: {} for dialect in dialects}
     for _ in range(effort.repeats):
-        cpu = [await _cpu(gateway, message, effort.rounds) * 1e3 for message in (turn, plain, short)]
-        series["all CPU"].append(cpu[0] - cpu[1])
-        series["own CPU"].append(cpu[0] - cpu[1] - cpu[2])
-        tool_before = await _tool_seconds(mcp_server)
-        time = [await _time(gateway, message, effort.rounds) * 1e3 for message in (turn, plain)]
-        tool = (await _tool_seconds(mcp_server) - tool_before) / (effort.rounds + 1) * 1e3
-        series["all time"].append(time[0] - time[1])
-        series["own time"].append(time[0] - time[1] - tool - await _time(upstream, direct, effort.rounds) * 1e3)
+        for dialect in dialects:
+            cost = {
+                **await _round_cpu(dialect, gateway, effort.rounds),
+                **await _round_time(dialect, gateway, upstream, mcp_server, effort.rounds),
+            }
+            for name, value in cost.items():
+                series[dialect.name].setdefault(name, []).append(value)
     return series
+
+
+async def _round_cpu(dialect: Dialect, gateway: Process, count: int) -> dict[str, float]:
+    turn, plain, short = [
+        await _cpu(gateway, request.post(gateway, dialect, *script), count) * 1e3 for script in _TURNS
+    ]
+    return {"all CPU": turn - plain, "own CPU": turn - plain - short}
+
+
+async def _round_time(
+    dialect: Dialect, gateway: Process, upstream: Process, mcp_server: Process, count: int
+) -> dict[str, float]:
+    before = await _tool_seconds(mcp_server)
+    turn, plain = [await _time(gateway, request.post(gateway, dialect, *script), count) * 1e3 for script in _TURNS[:2]]
+    tool = (await _tool_seconds(mcp_server) - before) / (count + 1) * 1e3
+    direct = await _time(upstream, request.post(upstream, dialect, *_TURNS[2]), count) * 1e3
+    return {"all time": turn - plain, "own time": turn - plain - tool - direct}
 
 
 _TURNS = (("tool", _ANSWER), ("bulk", _ANSWER), ("bulk", 1))  # with a call, without one, and a round that is a call
 
 
-async def memory(system: Process, streams: int) -> float:
+async def memory(dialect: Dialect, system: Process, streams: int) -> float:
     """What a process holds while so many streams are open, in MiB."""
-    message = request.completion(system, "idle")
+    message = request.post(system, dialect, "idle")
     async with load.connections(system, streams) as opened, asyncio.timeout(load.SECONDS):
         for start in range(0, streams, _CONCURRENCY):
             await asyncio.gather(*(connection.begin(message) for connection in opened[start : start + _CONCURRENCY]))
@@ -108,35 +128,33 @@ async def memory(system: Process, streams: int) -> float:
         return resident_mib(system.pid)
 
 
-async def warm_up(system: Process, *, tools: bool) -> None:
+async def warm_up(dialect: Dialect, system: Process, *, tools: bool) -> None:
     """Runs every script a little, and looks whether the answers are whole. Raises RuntimeError where they are not."""
-    scripts = [("blocking", 0, 100), ("bulk", BULK, 20), ("paced", 5, 10), ("first", 0, 5)]
+    scripts = [("blocking", 0, 100), ("bulk", BULK, 20), ("paced", 5, 10), ("first", 1, 5)]
     scripts += [("tool", _ANSWER, 20)] if tools else []
     async with load.connections(system, 4) as opened:
         for script, number, count in scripts:
-            message = request.completion(system, script, number)
-            _check(script, number, (await opened[0].ask(message)).body)
+            message = request.post(system, dialect, script, number)
+            _check(dialect, script, number, (await opened[0].ask(message)).body)
             await load.ask_in_turn(opened, message, count)
 
 
-def _check(script: str, number: int, body: bytes) -> None:
-    """A stream has its texts, the finish, the usage and the terminator; of an injected round it shows nothing."""
-    if script == "blocking":
-        whole = bool(msgspec.json.decode(body)["choices"])
-    else:
-        events = body.count(b"data: ")
-        whole = events == (number or 1) + 3 and body.endswith(b"data: [DONE]\n\n") and b"tool_calls" not in body
-    if not whole:
-        raise RuntimeError(f"{script}-{number} was answered with {body[:500]!r} … {body[-200:]!r}")
+def _check(dialect: Dialect, script: str, number: int, body: bytes) -> None:
+    """An answer is whole, and of an injected round it shows nothing."""
+    if not (isinstance(msgspec.json.decode(body), dict) if script == "blocking" else dialect.is_whole(body, number)):
+        raise RuntimeError(f"{dialect.name}, {script}-{number} was answered with {body[:500]!r} … {body[-200:]!r}")
 
 
-async def _interleaved(systems: Sequence[Process], repeats: int, one: Callable[[Process], Awaitable[float]]) -> Series:
-    """A B C, B C A, C A B …: none is always the first."""
-    series: Series = {system.name: [] for system in systems}
+async def _interleaved(
+    spoken: Spoken, repeats: int, one: Callable[[Dialect, Process], Awaitable[float]]
+) -> dict[str, Series]:
+    """A B C, B C A, C A B … in each dialect: none is always the first."""
+    series: dict[str, Series] = {dialect.name: {system.name: [] for system in systems} for dialect, systems in spoken}
     for repeat in range(repeats):
-        start = repeat % len(systems)
-        for system in [*systems[start:], *systems[:start]]:
-            series[system.name].append(await one(system))
+        for dialect, systems in spoken:
+            start = repeat % len(systems)
+            for system in [*systems[start:], *systems[:start]]:
+                series[dialect.name][system.name].append(await one(dialect, system))
     return series
 
 

@@ -21,12 +21,11 @@ STOPPING_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that listens on loopback. `path`: where it takes chat completions."""
+    """A process that listens on loopback."""
 
     name: str
     pid: int
     port: int
-    path: str = "/v1/chat/completions"
 
 
 @contextmanager
@@ -64,17 +63,20 @@ def gateway(
     with log.open("wb") as errors, subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors) as process:
         try:
             _await_ready(process, port, log)
-            yield Process(name, process.pid, port, "/openai/v1/chat/completions")
+            yield Process(name, process.pid, port)
         finally:
             _end(process)
 
 
 def _settings(home: Path, port: int, upstream: Process, mcp_server: Process | None) -> dict[str, object]:
-    base_url = f"http://127.0.0.1:{upstream.port}/v1"
+    base_url, keys = f"http://127.0.0.1:{upstream.port}", ["sk-not-a-key"]
     servers = {} if mcp_server is None else {"bench": {"url": f"http://127.0.0.1:{mcp_server.port}/mcp"}}
     return {
         "server": {"host": "127.0.0.1", "port": port},
-        "providers": {"openai": {"base_url": base_url, "api_keys": ["sk-not-a-key"]}},
+        "providers": {
+            "openai": {"base_url": f"{base_url}/v1", "api_keys": keys},
+            "anthropic": {"base_url": base_url, "api_keys": keys},
+        },
         "mcp_servers": servers,
         "recorder": {"url": f"sqlite:///{home / 'records.db'}"},
         "telemetry": {"log_level": "warning"},

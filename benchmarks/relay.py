@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 
 import httpx2
 import uvloop
@@ -18,12 +19,12 @@ class Relay:
     """An application that sends each request on and hands back what comes, as it comes."""
 
     def __init__(self, upstream_port: int, client: httpx2.AsyncClient) -> None:
-        self._url = httpx2.URL(f"http://127.0.0.1:{upstream_port}/v1/chat/completions")
+        self._url = lru_cache(httpx2.URL(f"http://127.0.0.1:{upstream_port}").join)
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read(receive)
-        request = httpx2.Request("POST", self._url, headers=request_headers(scope), content=body)
+        request = httpx2.Request("POST", self._url(scope["path"]), headers=request_headers(scope), content=body)
         response = await self._client.send(request, stream=True)
         headers = response_headers(response.headers.raw)
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})

@@ -1,4 +1,4 @@
-"""A provider that is fast and does as it is told: the request's model names the script (see `ANSWERS`)."""
+"""A provider that is fast and does as it is told: the path names the dialect, the request's model the script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import cast
 import uvloop
 
 from benchmarks import child, script
+from benchmarks.dialects import DIALECTS, Dialect
 
+_BY_PATH = {dialect.path.encode(): dialect for dialect in DIALECTS.values()}
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 
 
@@ -33,68 +35,67 @@ class Provider(asyncio.Protocol):
         size = int(length[1]) if length else 0
         if found and len(rest) >= size:
             self._buffer = rest[size:]
-            self._answer(rest[:size])
+            self._answer(_BY_PATH[head.split(b" ", 2)[1]], rest[:size])
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, dialect: Dialect, body: bytes) -> None:
         name, number = script.model(body)
         match name:
             case b"blocking":
-                self._transport.write(_completion())
+                self._transport.write(_whole(dialect))
             case b"bulk":
-                self._transport.write(_bulk(number))
+                self._transport.write(_bulk(dialect, number))
             case b"paced":
-                self._transport.write(script.head())
-                self._pace(iter(_texts(number)), self._loop.time())
+                self._transport.write(script.HEAD + dialect.opening())
+                self._pace(iter(_paced(dialect, number)), self._loop.time())
             case b"first":
-                self._transport.write(script.head())
-                self._loop.call_later(script.FIRST_TOKEN_SECONDS, self._first_token, time.perf_counter())
+                self._transport.write(script.HEAD)
+                self._loop.call_later(script.FIRST_TOKEN_SECONDS, self._first_token, dialect, time.perf_counter())
             case b"tool":
-                self._transport.write(_round(body, number))
+                self._transport.write(_round(dialect, body, number))
             case b"idle":
-                self._transport.write(script.head() + script.text(b"I am"))  # and nothing more
+                self._transport.write(script.HEAD + dialect.opening() + dialect.text(b"I am", 0))  # and nothing more
             case _:
                 self._transport.write(script.refusal("no script is named like this model"))
 
     def _pace(self, events: Iterator[bytes], due: float) -> None:
         event = next(events, None)
-        if self._transport.is_closing():
-            return
-        if event is None:
-            self._transport.write(script.finish())
+        if event is None or self._transport.is_closing():
             return
         self._transport.write(event)
         due += script.CHUNK_SECONDS
         self._loop.call_at(due, self._pace, events, due)
 
-    def _first_token(self, arrived: float) -> None:
+    def _first_token(self, dialect: Dialect, arrived: float) -> None:
         """The token says how long it was kept back, to the microsecond, whatever the timer made of it."""
-        held = script.text(b"%.6f" % (time.perf_counter() - arrived))
-        self._transport.write(held + script.finish())
+        held = dialect.text(b"%.6f" % (time.perf_counter() - arrived), 0)
+        self._transport.write(dialect.opening() + held + dialect.ending(1) + script.END)
 
 
-def _round(body: bytes, number: int) -> bytes:
+def _round(dialect: Dialect, body: bytes, number: int) -> bytes:
     """Calls the injected tool; once there is a result, answers."""
-    if b'"role":"tool"' in body:
-        return _bulk(number)
+    if dialect.result_mark in body:
+        return _bulk(dialect, number)
     name = script.injected_tool(body)
     if name is None:
         return script.refusal("no injected tool is offered")
-    return script.head() + script.call(name) + script.finish(b"tool_calls")
+    return script.HEAD + dialect.call(name) + script.END
 
 
 @lru_cache
-def _completion() -> bytes:
-    return script.completion()
+def _whole(dialect: Dialect) -> bytes:
+    return script.whole(dialect.answer())
 
 
 @lru_cache
-def _texts(count: int) -> list[bytes]:
-    return script.texts(count)
+def _paced(dialect: Dialect, count: int) -> list[bytes]:
+    """What comes after the opening, one by one."""
+    return [*dialect.texts(count), dialect.ending(count) + script.END]
 
 
 @lru_cache
-def _bulk(count: int) -> bytes:
-    return script.joined(_texts(count))
+def _bulk(dialect: Dialect, count: int) -> bytes:
+    """A whole stream in one piece."""
+    return script.HEAD + dialect.opening() + b"".join(_paced(dialect, count))
 
 
 async def main() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from aibridge.dialects.codec import decode
 
@@ -14,6 +15,18 @@ NAME = rb'"[!#-\[\]-~]*"'
 
 NUMBER = rb"(?:0|[1-9][0-9]{0,8})"
 """A number to count with."""
+
+
+def parted(data: bytes, run: re.Pattern[bytes]) -> Iterator[bytes]:
+    """The data, cut before and behind each run of plain events."""
+    done = 0
+    for match in run.finditer(data):
+        if match.start() > done:
+            yield data[done : match.start()]
+        yield match.group()
+        done = match.end()
+    if done < len(data):
+        yield data[done:]
 
 
 def joined(literals: Iterable[bytes]) -> str | None:

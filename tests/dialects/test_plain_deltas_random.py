@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aibridge.dialects.literals import parted
+from aibridge.dialects.messages.plain import RUN
 from aibridge.dialects.messages.plain import together as messages_together
 from aibridge.dialects.responses.plain import Deltas
 from aibridge.dialects.responses.plain import together as responses_together
@@ -107,8 +109,8 @@ def pieces_of(draw: st.DrawFn, events: Callable[[str], st.SearchStrategy[bytes]]
 @st.composite
 def cut(draw: st.DrawFn, pieces: Sequence[bytes]) -> list[bytes]:
     """The pieces; the end of one may come with the next."""
-    at, late = draw(st.integers(0, len(pieces) - 1)), draw(st.integers(0, 3))
-    whole = [*pieces]
+    whole = draw(st.sampled_from([[*pieces], [b"".join(pieces)]]))
+    at, late = draw(st.integers(0, len(whole) - 1)), draw(st.integers(0, 3))
     if 0 < late < len(whole[at]) and at + 1 < len(whole):
         whole[at : at + 2] = [whole[at][:-late], whole[at][-late:], whole[at + 1]]
     return whole
@@ -212,3 +214,10 @@ def test_deltas_of_messages_that_are_not_plain(data: bytes) -> None:
 )
 def test_deltas_of_responses_that_are_not_plain(data: bytes) -> None:
     assert responses_together(data) is None
+
+
+def test_runs_of_deltas_are_found_between_other_events() -> None:
+    ping, run = event(messages.PING), message_delta("Five") + message_delta(" p.m.")
+    assert list(parted(ping + run + ping + run, RUN)) == [ping, run, ping, run]
+    assert list(parted(ping, RUN)) == [ping]
+    assert list(parted(run[:-1], RUN)) == [run[: len(message_delta("Five"))], run[len(message_delta("Five")) : -1]]

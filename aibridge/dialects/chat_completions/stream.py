@@ -16,6 +16,9 @@ from aibridge.sse import encode as encode_event
 
 DONE = encode_event(b"[DONE]")
 
+_WORTH_HALVING = 1024
+"""So many bytes, of which some are not plain, may hold a half that is."""
+
 _NULL_USAGE = b',"usage":null'  # quotes that aren't escaped: it can't stand within a string
 _ID_FIRST = re.compile(rb'\s*\{\s*"id"\s*:\s*"[^"\\]*"')
 
@@ -54,6 +57,9 @@ class ChatStream:
         if plain is not None:
             self._round.text.append(data)
             return plain
+        half = data.find(b"\n\n", len(data) // 2) + 2
+        if len(data) > _WORTH_HALVING and 2 <= half < len(data):
+            return self.receive(data[:half]) + self.receive(data[half:])
         return b"".join(map(self._event, self._decoder.feed(data)))
 
     def _rewritten(self, data: bytes) -> bytes | None:

@@ -11,11 +11,15 @@ from typing import Any
 from aibridge.dialects.literals import NUMBER, STRING, joined
 
 _BEGIN, _END = b"event: content_block_delta\n", b"}\n\n"
-_DELTA = re.compile(
+_FORM = (
     rb'(event: content_block_delta\ndata: \{"type":"content_block_delta","index":(%b),'
     rb'"delta":\{"type":"(text_delta","text|thinking_delta","thinking|input_json_delta","partial_json)":(%b)\} *\}\n\n)'
     % (NUMBER, STRING)
 )
+_DELTA = re.compile(_FORM)
+
+RUN = re.compile(_FORM + b"++")
+"""Some deltas, one right behind the other."""
 
 
 def together(data: bytes) -> tuple[int, dict[str, Any]] | None:

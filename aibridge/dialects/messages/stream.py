@@ -6,7 +6,8 @@ from typing import Any
 
 from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
-from aibridge.dialects.messages.plain import together
+from aibridge.dialects.literals import parted
+from aibridge.dialects.messages.plain import RUN, together
 from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
@@ -40,6 +41,9 @@ class MessagesStream:
         return self.done or self.error is not None
 
     def receive(self, data: bytes) -> bytes:
+        return data if self._passes(data) else b"".join(map(self._part, parted(data, RUN)))
+
+    def _part(self, data: bytes) -> bytes:
         return data if self._passes(data) else b"".join(map(self._relayed, self._decoder.feed(data)))
 
     def _passes(self, data: bytes) -> bool:

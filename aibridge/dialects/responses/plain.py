@@ -10,12 +10,16 @@ from typing import NamedTuple
 
 from aibridge.dialects.literals import NAME, NUMBER, STRING, joined
 
-_BEGIN, _END = b"event: response.", b"}\n\n"
-_DELTA = re.compile(
+_BEGIN, _END = re.compile(rb"event: response\.[a-z_.]+\.delta\n"), b"}\n\n"
+_FORM = (
     rb'(event: (response\.[a-z_.]+\.delta)\ndata: \{"type":"\2","sequence_number":(%b),"item_id":%b,'
     rb'"output_index":(%b),(?:"(?:content|summary)_index":%b,)?"delta":(%b)(?:,"logprobs":\[\])?(?:,"obfuscation":%b)?\}\n\n)'
     % (NUMBER, NAME, NUMBER, NUMBER, STRING, NAME)
 )
+_DELTA = re.compile(_FORM)
+
+RUN = re.compile(_FORM + b"++")
+"""Some deltas, one right behind the other."""
 
 
 class Deltas(NamedTuple):
@@ -29,7 +33,7 @@ class Deltas(NamedTuple):
 
 def together(data: bytes) -> Deltas | None:
     """What these deltas say; None where they are not all plain."""
-    if not (data.startswith(_BEGIN) and data.endswith(_END)):
+    if not (data.endswith(_END) and _BEGIN.match(data)):
         return None
     found = _DELTA.findall(data)
     if not found:

@@ -7,8 +7,9 @@ from typing import Any
 
 from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
+from aibridge.dialects.literals import parted
 from aibridge.dialects.responses.object import ResponseObject
-from aibridge.dialects.responses.plain import together
+from aibridge.dialects.responses.plain import RUN, together
 from aibridge.dialects.responses.round import ResponsesRound, provider_error
 from aibridge.errors import AibridgeError, UpstreamError
 from aibridge.model import JSON
@@ -46,6 +47,9 @@ class ResponsesStream:
 
     def receive(self, data: bytes) -> bytes:
         """Where nothing is injected the bytes go on as they are, and are only read."""
+        return data if self._passes(data) else b"".join(map(self._part, parted(data, RUN)))
+
+    def _part(self, data: bytes) -> bytes:
         if self._passes(data):
             return data
         events = list(self._decoder.feed(data))
