@@ -2,59 +2,102 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+from uuid import uuid4
 
 import anthropic
 import msgspec
 import openai
-from openai.types.responses import Response
+from openai.types.responses import Response, ResponseFunctionToolCall
 
-from aibridge.testing import FakeAnthropic, FakeOpenAI
+from aibridge.testing import FakeAnthropic, FakeOpenAI, reply
+from aibridge.testing.answers import Answer
+from aibridge.testing.view import View
+from tests.processes import until
 from tests.served import Gateway
 
 Provider = FakeOpenAI | FakeAnthropic
 Way = Literal["one gateway", "restarted", "two gateways"]
-"""Through which gateways a conversation goes: the first one started again before each request, or two in turns."""
+"""Through which gateways a conversation goes: one that is ended and started again on the way, or two in turns."""
 
 WAYS: tuple[Way, ...] = ("one gateway", "restarted", "two gateways")
-HEADERS = {"x-api-key": "any"}
 
 
 class Gateways:
-    """Gateways of the same settings on the same database."""
+    """Gateways of the same settings on the same database; each is started when it is needed first."""
 
     def __init__(self, home: Path, settings: Mapping[str, Any]) -> None:
+        self._home = home
         self._settings = {**settings, "recorder": {"url": f"sqlite:///{home / 'shared.db'}"}}
-        self._homes = [home / name for name in "AB"]
-        self._running: list[tuple[ExitStack, Gateway]] = []
-        for each in self._homes:
-            each.mkdir()
+        self._running: dict[str, ExitStack] = {}
+        self._urls: dict[str, str] = {}
 
     def urls(self, way: Way) -> Iterator[str]:
         """Whom to ask: the next request goes there."""
-        for number in range(100):
-            if way == "restarted" and number:
-                self.end()
-            yield self._gateway(number % 2 if way == "two gateways" else 0).url
+        for number in count():
+            if way == "restarted" and number == 2:
+                self.end("A")
+            yield self.url("B" if way == "two gateways" and number % 2 else "A")
 
-    def end(self) -> None:
-        """Ends all of them; they are started again when they are needed."""
-        while self._running:
-            stack, _ = self._running.pop()
-            stack.close()
+    def url(self, name: str) -> str:
+        """Where this one listens, with all its tools."""
+        if name not in self._running:
+            home = self._home / name
+            home.mkdir(exist_ok=True)
+            gateway = self._running.setdefault(name, ExitStack()).enter_context(Gateway(home, self._settings))
+            until(lambda: gateway.get("/readyz").json()["status"] == "ready", 60)
+            self._urls[name] = gateway.url
+        return self._urls[name]
 
-    def _gateway(self, index: int) -> Gateway:
-        while len(self._running) <= index:
-            stack = ExitStack()
-            gateway = stack.enter_context(Gateway(self._homes[len(self._running)], self._settings))
-            self._running.append((stack, gateway))
-            gateway.wait_until_ready()
-        return self._running[index][1]
+    def end(self, *names: str) -> None:
+        """Ends these, or all. Those that are needed again are started again."""
+        for name in names or tuple(self._running):
+            if stack := self._running.pop(name, None):
+                stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Strict providers, and the gateways before them."""
+
+    openai: FakeOpenAI
+    anthropic: FakeAnthropic
+    gateways: Gateways
+
+    def provider(self, path: str) -> Provider:
+        """Who serves this route; nothing was asked of it yet."""
+        provider: Provider = self.anthropic if path.endswith("/messages") else self.openai
+        provider.requests.clear()
+        provider.faults.clear()
+        return provider
+
+
+@contextmanager
+def house(home: Path) -> Iterator[House]:
+    """With an MCP server that we did not write, which tells the time."""
+    time = {"command": sys.executable, "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"]}
+    stored = {"GET /responses/*": reply({"object": "response"})}
+    with FakeOpenAI(strict=True, routes=stored) as fake_openai, FakeAnthropic(strict=True) as fake_anthropic:
+        settings = {
+            "providers": {
+                "openai": {"base_url": fake_openai.url, "api_keys": ["sk-of-the-gateway-0123456789"]},
+                "anthropic": {"base_url": fake_anthropic.url, "api_keys": ["sk-ant-of-the-gateway-0123456789"]},
+            },
+            "mcp_servers": {"time": time},
+        }
+        gateways = Gateways(home, settings)
+        try:
+            yield House(fake_openai, fake_anthropic, gateways)
+        finally:
+            gateways.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +122,12 @@ class Talk(ABC):
     def __init__(self, *, streaming: bool) -> None:
         self.streaming = streaming
         self.history: list[Any] = []
+        self._begun = False
 
     def ask(self, url: str, question: str, **options: Any) -> Told:
         """The person says something."""
+        if not self._begun:  # differently each time: of conversations that look the same the latest is remembered
+            question, self._begun = f"{uuid4().hex}: {question}", True
         self.history.append({"role": "user", "content": question})
         return self.send(url, **options)
 
@@ -164,12 +210,13 @@ class ItemsTalk(Talk):
         return self.send(url)
 
     def send(self, url: str, **options: Any) -> Told:
-        tool = {"type": "function", "name": "read_file", "strict": False, "parameters": {"type": "object"}}
+        tool: Any = {"type": "function", "name": "read_file", "strict": False}
+        tool["parameters"] = {"type": "object", "properties": {}}
         asked: Any = {"model": "gpt-6", "input": self.history, "tools": [tool], **self.members, **options}
         with openai_at(url) as client:
             response = _streamed(client, asked) if self.streaming else client.responses.create(**asked)
         self.take(response)
-        calls = [item.call_id for item in response.output if item.type == "function_call"]
+        calls = [item.call_id for item in response.output if isinstance(item, ResponseFunctionToolCall)]
         return Told(response.id, response.output_text, calls, response.model_dump_json())
 
     def take(self, response: Response) -> None:
@@ -223,3 +270,19 @@ def begins_with(later: bytes, earlier: bytes, member: str) -> bool:
     """Whether a request's messages or items are, byte by byte, those of an earlier request and more."""
     before, after = (bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])[member]) for body in (earlier, later))
     return after.startswith(before.removesuffix(b"]"))
+
+
+def shown(view: View) -> str:
+    """The conversation that the model was shown, a piece on each line."""
+    return b"\n".join(view.conversation).decode()
+
+
+def ids(told: str) -> list[str]:
+    """The calls and results, as they follow one another."""
+    return re.findall(r':"(call_\d+)"', told)
+
+
+def all_ids(script: Iterable[Answer]) -> list[str]:
+    """The same, as they should: each round's calls, then their results in the same order."""
+    rounds = [[made.id for made in one.calls] for one in script]
+    return [id_ for made in rounds for id_ in (*made, *made)]

@@ -5,31 +5,29 @@ The provider is strict: it refuses calls without results, results without calls,
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from aibridge.testing import FakeAnthropic, FakeOpenAI, answer, call, reply, thought
+from aibridge.testing import answer, call, thought
 from aibridge.testing.answers import Answer
-from aibridge.testing.request import Request
-from aibridge.testing.view import View
 from tests.e2e.recalling import (
     TALKS,
     WAYS,
     ChainTalk,
-    ChatTalk,
     Gateways,
-    MessagesTalk,
+    House,
     Provider,
     Talk,
     Way,
+    all_ids,
+    begins_with,
+    house,
+    ids,
     openai_at,
+    shown,
 )
-from tests.e2e.recalling import begins_with as tells_first
 
 NOW, CONVERT = "bmcp_time_get_current_time", "bmcp_time_convert_time"
 TOKYO = {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}
@@ -65,32 +63,14 @@ THANKS = [answer("You are welcome.")]
 
 
 @pytest.fixture(scope="module")
-def fake_openai() -> Iterator[FakeOpenAI]:
-    with FakeOpenAI(strict=True, routes={"GET /responses/*": reply({"object": "response"})}) as fake:
-        yield fake
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("house")) as made:
+        yield made
 
 
-@pytest.fixture(scope="module")
-def fake_anthropic() -> Iterator[FakeAnthropic]:
-    with FakeAnthropic(strict=True) as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def gateways(
-    fake_openai: FakeOpenAI, fake_anthropic: FakeAnthropic, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateways]:
-    time = {"command": sys.executable, "args": ["-m", "mcp_server_time", "--local-timezone", "UTC"]}
-    settings = {
-        "providers": {
-            "openai": {"base_url": fake_openai.url, "api_keys": ["sk-of-the-gateway-0123456789"]},
-            "anthropic": {"base_url": fake_anthropic.url, "api_keys": ["sk-ant-of-the-gateway-0123456789"]},
-        },
-        "mcp_servers": {"time": time},
-    }
-    made = Gateways(tmp_path_factory.mktemp("gateways"), settings)
-    yield made
-    made.end()
+@pytest.fixture
+def gateways(rooms: House) -> Gateways:
+    return rooms.gateways
 
 
 @pytest.fixture(params=TALKS, ids=lambda kind: kind.name)
@@ -100,12 +80,9 @@ def kind(request: pytest.FixtureRequest) -> type[Talk]:
 
 
 @pytest.fixture
-def provider(kind: type[Talk], fake_openai: FakeOpenAI, fake_anthropic: FakeAnthropic) -> Provider:
-    """The one that this conversation is with; it has been asked nothing yet."""
-    fake: Provider = fake_anthropic if kind is MessagesTalk else fake_openai
-    fake.requests.clear()
-    fake.faults.clear()
-    return fake
+def provider(kind: type[Talk], rooms: House) -> Provider:
+    """The one that this conversation is with."""
+    return rooms.provider(kind.route)
 
 
 @pytest.fixture(params=[False, True], ids=["blocking", "streaming"])
@@ -163,26 +140,13 @@ def check_requests(talk: Talk, provider: Provider, script: Sequence[Answer]) -> 
     assert len(provider.requests) == len(script)
     for before, after in pairwise(provider.views):
         assert after.continues(before)
-    if talk.whole:
-        for before, after in pairwise(provider.requests):
-            assert tells_first(after.body, before.body, talk.member)
-    whole, *_ = shown(provider.views[-1]), ()
-    rounds = [[made.id for made in one.calls] for one in script]
-    assert ids(whole) == [id_ for made in rounds for id_ in (*made, *made)]
-    said = [one.text for one in script[:-1]]
-    thoughts = [text for one in script for text in one.thoughts] if talk.shows_thoughts else []
-    assert {text: whole.count(text) for text in (*said, *thoughts) if text} == dict.fromkeys(
-        [text for text in (*said, *thoughts) if text], 1
-    )
-
-
-def shown(view: View) -> str:
-    return b"\n".join(view.conversation).decode()
-
-
-def ids(told: str) -> list[str]:
-    """The calls and results, as they follow one another."""
-    return re.findall(r':"(call_\d+)"', told)
+    for earlier, later in pairwise(provider.requests) if talk.whole else ():
+        assert begins_with(later.body, earlier.body, talk.member)
+    told = shown(provider.views[-1])
+    assert ids(told) == all_ids(script)
+    thoughts = [text for one in script for text in one.thoughts if talk.shows_thoughts]
+    for text in filter(None, (*(one.text for one in script[:-1]), *thoughts)):
+        assert told.count(text) == 1, text
 
 
 def test_a_client_may_refuse_to_be_reminded(talk: Talk, provider: Provider, gateways: Gateways) -> None:
