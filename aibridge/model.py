@@ -68,6 +68,7 @@ class Target:
     query: bytes  # as it came, without the question mark
     headers: Headers  # those of the client that may go on, its credentials excluded
     credential: Credential | None
+    model: str = ""  # as the client names it; empty where the body is not read
 
 
 @dataclass(frozen=True, slots=True)

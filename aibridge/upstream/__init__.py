@@ -1,5 +1,7 @@
 """The way to the providers: one pooled client, honest timeouts, and errors that say what happened upstream."""
 
-from aibridge.upstream.client import Account, UpstreamClient
+from aibridge.upstream.account import Account
+from aibridge.upstream.breaker import BreakerSettings
+from aibridge.upstream.client import UpstreamClient
 
-__all__ = ["Account", "UpstreamClient"]
+__all__ = ["Account", "BreakerSettings", "UpstreamClient"]

@@ -39,11 +39,20 @@ class Request:
 class Connections:
     """One pool. It opens on its first request, in the loop of that request.
 
-    `limit` bounds the connections (0: no bound), `proxy` is the URL of an HTTP proxy.
+    `limit` bounds the connections (0: no bound), `proxy` is the URL of an HTTP proxy. `keepalive`: seconds that an
+    idle connection is kept.
     """
 
-    def __init__(self, context: ssl.SSLContext, *, proxy: str | None = None, limit: int = 0) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        proxy: str | None = None,
+        limit: int = 0,
+        keepalive: float = KEEPALIVE_SECONDS,
+    ) -> None:
         self._context = context
+        self._keepalive = keepalive
         self._proxy = proxy
         self._limit = limit
         self._session: aiohttp.ClientSession | None = None
@@ -76,7 +85,7 @@ class Connections:
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(ssl=self._context, limit=self._limit, keepalive_timeout=KEEPALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(ssl=self._context, limit=self._limit, keepalive_timeout=self._keepalive)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

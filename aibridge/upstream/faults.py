@@ -42,9 +42,23 @@ def refused_key(provider: str, credential: Credential) -> UpstreamError:
     )
 
 
-def redirected(provider: str, location: str) -> UpstreamError:
-    """The provider sent us elsewhere; whither is told without path and query, which may hold secrets."""
+def no_key_left(provider: str, model: str, retry_after: float | None) -> UpstreamError:
+    """The provider refused our last key, and the others rest from their rate limits."""
     return UpstreamError(
+        f"{provider} has no usable key left{f' for {model:.100}' if model else ''}: ask again later",
+        status=429,
+        type="rate_limited",
+        retry_after=retry_after,
+    )
+
+
+class Redirected(UpstreamError):
+    """The provider sent us elsewhere, as it will again."""
+
+
+def redirected(provider: str, location: str) -> Redirected:
+    """The provider sent us elsewhere; whither is told without path and query, which may hold secrets."""
+    return Redirected(
         f"{provider} redirects to {_origin(location)}, and redirects are not followed: "
         f"base_url of {provider} should point to where it redirects"
     )

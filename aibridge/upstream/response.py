@@ -15,14 +15,17 @@ Explain = Callable[[httpx2.RequestError], AibridgeError]
 
 
 class Response:
-    """Implements ports.Response: a first piece that has been seen, and the rest as it arrives."""
+    """Implements ports.Response: a first piece that has been seen, and the rest as it arrives.
 
-    __slots__ = ("_first", "_rest", "headers", "status")
+    `first` is the whole body of an error; it is empty once it was read.
+    """
+
+    __slots__ = ("_rest", "first", "headers", "status")
 
     def __init__(self, status: int, headers: Headers, first: bytes, rest: Pieces) -> None:
         self.status = status
         self.headers = headers
-        self._first = first
+        self.first = first
         self._rest = rest
 
     def __aiter__(self) -> Pieces:
@@ -30,10 +33,10 @@ class Response:
 
     def __anext__(self) -> Awaitable[bytes]:
         """The next piece. Raises UpstreamError where the body is cut, UpstreamTimeout where it stalls."""
-        return self._seen() if self._first else anext(self._rest)
+        return self._seen() if self.first else anext(self._rest)
 
     async def _seen(self) -> bytes:
-        first, self._first = self._first, b""
+        first, self.first = self.first, b""
         return first
 
 

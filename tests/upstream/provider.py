@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +14,17 @@ import psutil
 
 from aibridge.model import Credential, Headers, Target
 from aibridge.providers import OPENAI, Provider
-from aibridge.upstream import Account, UpstreamClient
+from aibridge.upstream import Account, BreakerSettings, UpstreamClient
+from aibridge.upstream.breakers import Watch, unwatched
 from aibridge.upstream.client import Upstream
+from aibridge.upstream.clock import REAL, Clock
 from aibridge.upstream.response import Response
 
 OWN_KEY = "sk-canary-of-the-gateway-0001"
 OTHER_KEY = "sk-canary-of-the-gateway-0002"
 CALLERS_KEY = "sk-canary-of-the-caller-0003"
 QUERY = b"canary=of-the-query"
+OTHER = Credential("centralized", (b"authorization", b"Bearer " + OTHER_KEY.encode()), "sk-…0002")
 CENTRALIZED = Credential("centralized", (b"authorization", b"Bearer " + OWN_KEY.encode()), "sk-…0001")
 BYOK = Credential("byok", (b"authorization", b"Bearer " + CALLERS_KEY.encode()), "sk-…0003")
 
@@ -139,10 +142,16 @@ async def client(
     idle: float = 300,
     proxy: str | None = None,
     ca_file: Path | None = None,
+    retries: int = 0,
+    breaker: BreakerSettings | None = None,
+    credentials: Sequence[Credential] = (),
+    clock: Clock = REAL,
+    watch: Watch = unwatched,
 ) -> AsyncIterator[UpstreamClient]:
     """A client that knows this one provider, as `openai`."""
     told = Provider("openai", OPENAI, provider.base_url, api_keys=(OWN_KEY, OTHER_KEY))
-    upstreams = UpstreamClient([Account(told, connect, first_byte, idle, proxy, ca_file)], limit=limit)
+    account = Account(told, connect, first_byte, idle, proxy, ca_file, retries, breaker, credentials)
+    upstreams = UpstreamClient([account], limit=limit, clock=clock, watch=watch)
     try:
         yield upstreams
     finally:
@@ -188,8 +197,9 @@ def target(
     headers: Headers = ((b"content-type", b"application/json"),),
     credential: Credential | None = CENTRALIZED,
     method: str = "POST",
+    model: str = "gpt-5",
 ) -> Target:
-    return Target("openai", method, path, query, headers, credential)
+    return Target("openai", method, path, query, headers, credential, model)
 
 
 async def read(upstream: Upstream, body: bytes = b"{}") -> tuple[int, Headers, bytes]:

@@ -1,6 +1,8 @@
 """What a provider is sent, what comes back of its answer, and what becomes of the connection."""
 
 import asyncio
+import gzip
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from aibridge.errors import ClientError, UpstreamError
 from aibridge.model import Credential, Target
 from aibridge.providers import ANTHROPIC, OPENAI, Provider
 from aibridge.upstream import Account, UpstreamClient
-from aibridge.upstream.client import MAX_ERROR_BYTES
+from aibridge.upstream.round import MAX_ERROR_BYTES
 from tests.upstream.provider import (
     BYOK,
     CALLERS_KEY,
@@ -26,6 +28,7 @@ from tests.upstream.provider import (
     reply,
     replying,
     serve,
+    steps,
     target,
 )
 
@@ -183,6 +186,18 @@ async def test_a_head_request_keeps_the_length_it_is_told() -> None:
     assert found == (404, ((b"content-length", b"17"),), b"")
 
 
+async def test_an_open_stream_does_not_hold_its_request() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.receive()
+        await connection.send(STREAM_HEAD + chunk(b"data: 1\n\n"))
+        await connection.gone()
+
+    body = b"x" * 100_000
+    references = sys.getrefcount(body)
+    async with serve(script) as provider, client(provider) as upstreams, upstreams.bind(target()).open(body):
+        assert sys.getrefcount(body) == references
+
+
 async def test_connections_are_used_again() -> None:
     async with replying(reply(), reply(b"no", "429 Too Many Requests")) as provider, client(provider) as upstreams:
         for _ in range(5):
@@ -302,6 +317,27 @@ async def test_keys_are_taken_out_of_errors() -> None:
         _, headers, body = await read(upstreams.bind(target(credential=BYOK)))
     assert body == "sk-…0003 and ***, ***".encode()
     assert headers == ((b"x-debug", body),)
+
+
+async def test_keys_are_taken_out_of_answers_wherever_they_are_cut() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.receive()
+        await connection.send(STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nx-debug: " + OTHER_KEY.encode() + b"\r\n\r\n"))
+        said = f"data: {OWN_KEY} {OTHER_KEY}\n\n".encode()
+        for piece in (said[:12], said[12:40], said[40:]):
+            await connection.send(chunk(piece))
+            await steps(20)
+        await connection.send(END)
+
+    async with opened(script) as response:
+        assert (b"x-debug", b"***") in response.headers
+        assert b"".join([piece async for piece in response]) == "data: sk-…0001 ***\n\n".encode()
+
+
+async def test_keys_are_taken_out_of_compressed_answers() -> None:
+    answer = reply(gzip.compress(f"data: {OWN_KEY}\n\n".encode()), headers=b"content-encoding: gzip\r\n")
+    async with replying(answer) as provider, client(provider) as upstreams:
+        assert (await read(upstreams.bind(target())))[2] == "data: sk-…0001\n\n".encode()
 
 
 async def test_a_long_error_is_cut() -> None:

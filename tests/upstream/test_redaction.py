@@ -1,7 +1,15 @@
 """Which words are secrets, and what stands for them."""
 
+import itertools
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aibridge.errors import UpstreamError
 from aibridge.model import Credential
-from aibridge.upstream.redaction import redact, replacements
+from aibridge.upstream.redaction import Redacted, Secrets, redact, replacements
 
 
 def test_the_credential_is_shown_as_its_hint_and_other_keys_not_at_all() -> None:
@@ -21,3 +29,59 @@ def test_a_key_that_another_begins_with() -> None:
 
 def test_words_too_short_to_be_secrets_stay() -> None:
     assert redact(b"a key", replacements(None, ["", "a", "key"])) == b"a key"
+
+
+KEY, OTHER = "sk-ab-sk-ab0123456789", "sk-other-0123456789abc"
+SECRETS = Secrets(Credential("centralized", (b"x-api-key", KEY.encode()), "hint"), [KEY, OTHER])
+
+
+async def body(pieces: Iterable[bytes], end: Exception | None = None) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+    if end is not None:
+        raise end
+
+
+async def read(pieces: Iterable[bytes]) -> list[bytes]:
+    return [piece async for piece in Redacted(body(pieces), SECRETS)]
+
+
+def cut(text: bytes, places: Iterable[int]) -> list[bytes]:
+    edges = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
+
+
+@given(
+    st.lists(st.sampled_from([KEY, OTHER, "sk-", "s", "sk-ab", "\n", KEY[:-1], OTHER[1:], "é"])).map("".join),
+    st.lists(st.integers(0, 1000)),
+)
+async def test_however_a_body_is_cut_no_secret_comes_through(text: str, places: list[int]) -> None:
+    pieces = await read(cut(text.encode(), places))
+    assert all(pieces)
+    got = b"".join(pieces)
+    assert KEY.encode() not in got
+    assert OTHER.encode() not in got
+
+
+@given(st.binary(), st.lists(st.integers(0, 1000)))
+async def test_a_body_without_secrets_passes_byte_for_byte(text: bytes, places: list[int]) -> None:
+    assert b"".join(await read(cut(text, places))) == text
+
+
+async def test_an_event_is_never_held_back() -> None:
+    pieces = [b"data: sk-ab\n\n", f"data: {KEY}\n\n".encode(), b"data: {}"]
+    assert await read(pieces) == [b"data: sk-ab\n\n", b"data: hint\n\n", b"data: {}"]
+
+
+async def test_what_came_before_a_cut_is_not_lost() -> None:
+    redacted = Redacted(body([b"data: sk-"], UpstreamError("cut")), SECRETS)
+    assert [await anext(redacted), await anext(redacted)] == [b"data: ", b"sk-"]
+    for _ in range(2):
+        with pytest.raises(UpstreamError):
+            await anext(redacted)
+
+
+def test_answers_keep_words_that_are_hardly_secrets() -> None:
+    secrets = Secrets(None, ["none-needed", "no-key-is-needed-here", "0123456789", KEY])
+    assert list(secrets.certain) == [KEY.encode()]
+    assert len(secrets.all) == 4
