@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from aibridge.gateway.headers import first
-from aibridge.model import Headers
+from aibridge.gateway.headers import Values, first
 
 UNKNOWN = "Unknown"
 
@@ -38,20 +38,29 @@ _KNOWN = (
 )
 
 
-def client_of(headers: Headers) -> tuple[str, str | None]:
+_STRANGER = _Known(UNKNOWN)
+
+_OWN_HEADERS = tuple(known.header for known in _KNOWN if known.header)
+
+_LONGEST = 32
+"""So much of a header is looked at: all names above are shorter."""
+
+
+def client_of(values: Values) -> tuple[str, str | None]:
     """The client's name, `Unknown` for strangers, and its session's id, if it sends one."""
-    agent = (first(headers, b"user-agent") or "").lower()
-    originator = (first(headers, b"originator") or "").lower()
+    agent, originator = ((first(values, name) or "")[:_LONGEST].lower() for name in (b"user-agent", b"originator"))
+    known = _known(agent, originator, tuple(name for name in _OWN_HEADERS if first(values, name)))
+    sessions = (first(values, name) for name in known.session)
+    return known.name, next(filter(None, sessions), None)
+
+
+@lru_cache(maxsize=1024)
+def _known(agent: str, originator: str, own_headers: tuple[bytes, ...]) -> _Known:
     for known in _KNOWN:
-        if _is(known, agent, originator, headers):
-            sessions = (first(headers, name) for name in known.session)
-            return known.name, next(filter(None, sessions), None)
-    return UNKNOWN, None
-
-
-def _is(known: _Known, agent: str, originator: str, headers: Headers) -> bool:
-    if known.agents and agent.startswith(known.agents):
-        return True
-    if known.originator and originator.startswith(known.originator):
-        return True
-    return known.header is not None and first(headers, known.header) is not None
+        if known.agents and agent.startswith(known.agents):
+            return known
+        if known.originator and originator.startswith(known.originator):
+            return known
+        if known.header in own_headers:
+            return known
+    return _STRANGER

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from aibridge.errors import Unauthorized
 from aibridge.gateway.identity import mask
 from aibridge.model import Credential
@@ -22,12 +24,19 @@ def choose_credential(provider: Provider, own: Credential | None) -> Credential:
     return chosen
 
 
+def central_credentials(provider: Provider) -> tuple[Credential, ...]:
+    """The provider's own keys, the preferred one first: it is the one chosen, and the others may stand in for it."""
+    return tuple(_credential(provider.kind.auth_header, key) for key in provider.api_keys)
+
+
 def _central(provider: Provider) -> Credential | None:
-    if not provider.api_keys:
-        return None
-    key = provider.api_keys[0]
-    value = f"Bearer {key}" if provider.kind.auth_header == b"authorization" else key
-    return Credential("centralized", (provider.kind.auth_header, value.encode()), mask(key))
+    return _credential(provider.kind.auth_header, provider.api_keys[0]) if provider.api_keys else None
+
+
+@lru_cache
+def _credential(header: bytes, key: str) -> Credential:
+    value = f"Bearer {key}" if header == b"authorization" else key
+    return Credential("centralized", (header, value.encode()), mask(key))
 
 
 def _remedy(provider: Provider) -> str:

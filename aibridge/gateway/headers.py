@@ -34,11 +34,7 @@ def forwardable(headers: Headers) -> Headers:
     """The client's headers that the provider may see; its credentials are not among them."""
     dropped = _NOT_FORWARDED | _named_by_connection(headers)
     return tuple(
-        [
-            header
-            for header in headers
-            if header[0] not in dropped and not header[0].startswith(_PREFIXES_NOT_FORWARDED)
-        ]
+        [header for header in headers if header[0] not in dropped and not header[0].startswith(_PREFIXES_NOT_FORWARDED)]
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aibridge.errors import Forbidden, Unauthorized
-from aibridge.gateway.headers import first
+from aibridge.gateway.headers import first, first_values
 from aibridge.model import Actor, Credential, Headers
 from aibridge.ports import Identity
 
+_ANYBODY = Actor("anonymous")
 _GATEWAY_KEY = b"aib_"  # ours: never a provider's
 
 
@@ -19,7 +21,7 @@ class Anonymous:
     async def __call__(self, headers: Headers) -> Identity:
         """Raises Forbidden for a foreign Host or Origin, Unauthorized for credentials that contradict one another."""
         _refuse_foreign(headers)
-        return Identity(Actor("anonymous"), own_credential(headers))
+        return Identity(_ANYBODY, own_credential(headers))
 
 
 def own_credential(headers: Headers) -> Credential | None:
@@ -53,21 +55,23 @@ def _key(header: tuple[bytes, bytes]) -> bytes:
 
 
 def _refuse_foreign(headers: Headers) -> None:
-    host = first(headers, b"host") or ""
-    if not is_loopback(_hostname(f"//{host}")):
+    values = first_values(headers)
+    host = first(values, b"host") or ""
+    if not _is_here(f"//{host}"):
         raise Forbidden(
             f"The Host header {host!r} is not this machine's: without authentication only loopback is served."
         )
-    origin = first(headers, b"origin")
-    if origin is not None and not is_loopback(_hostname(origin)):
+    origin = first(values, b"origin")
+    if origin is not None and not _is_here(origin):
         raise Forbidden(f"The Origin {origin!r} may not use this gateway: a web page could spend its keys.")
 
 
-def _hostname(url: str) -> str | None:
+@lru_cache
+def _is_here(url: str) -> bool:
     try:
-        return urlsplit(url).hostname
+        return is_loopback(urlsplit(url).hostname)
     except ValueError:
-        return None
+        return False
 
 
 def is_loopback(host: str | None) -> bool:

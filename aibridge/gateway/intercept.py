@@ -17,7 +17,7 @@ from aibridge.dialects.responses import Responses
 from aibridge.errors import AibridgeError, Unavailable, UpstreamTimeout
 from aibridge.gateway.clients import client_of
 from aibridge.gateway.credentials import choose_credential
-from aibridge.gateway.headers import first, forwardable, refuse_control_characters
+from aibridge.gateway.headers import Values, first, first_values, forwardable, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
@@ -78,20 +78,21 @@ class Intercept:
     ) -> _Turn:
         """All that may refuse the request: nothing has gone upstream, and no interception is made of a refusal."""
         refuse_control_characters(headers)
+        values = first_values(headers)
         identity = await self._services.identify(headers)
         credential = choose_credential(self._provider, identity.own)
         with sight.waiting():
-            body = await read_body(headers, receive, self._limits.max_request_bytes)
-        toolbox = self._services.toolboxes.offer(identity.actor, first(headers, b"x-aibridge-tools") or "")
+            body = await read_body(values, receive, self._limits.max_request_bytes)
+        toolbox = self._services.toolboxes.offer(identity.actor, first(values, b"x-aibridge-tools") or "")
         opens, max_tools = DIALECTS[self._route.dialect], self._limits.max_tools
         exchange = opens(body, id=interception_id, tools=toolbox.tools, max_tools=max_tools)
         self._tell_of_cut(exchange.left_out)
         recall = self._services.recalls.of(identity.actor, self._provider.name)
-        if first(headers, b"x-aibridge-recall") != "off":
+        if first(values, b"x-aibridge-recall") != "off":
             exchange.restore(await recall.find(exchange.lookups()))
-        interception = self._interception(scope, headers, identity.actor, credential, exchange)
+        interception = self._interception(scope, values, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
-        return _Turn(exchange, self._target(scope, headers, credential), toolbox, recall, interception)
+        return _Turn(exchange, self._target(scope, headers, credential, exchange.model), toolbox, recall, interception)
 
     def _tell_of_cut(self, left_out: int) -> None:
         """Once, and not with every request."""
@@ -124,7 +125,7 @@ class Intercept:
             outcome = _cancelled(turn.exchange) if gone else turn.exchange.outcome
             if outcome.status == "failed":
                 logger.warning("an interception failed: %s: %.200s", outcome.error_type, outcome.error_message)
-            await asyncio.shield(services.recorder.finish(interception, outcome))
+            await services.recorder.finish(interception, outcome)  # never waits, so nothing can cancel it
 
     async def _play(self, loop: Loop) -> None:
         try:
@@ -137,7 +138,7 @@ class Intercept:
             logger.exception("an interception failed by a fault of ours")
             await loop.fail(AibridgeError("aibridge failed on this request; its log says why"))
 
-    def _target(self, scope: Scope, headers: Headers, credential: Credential) -> Target:
+    def _target(self, scope: Scope, headers: Headers, credential: Credential, model: str) -> Target:
         return Target(
             provider=self._provider.name,
             method="POST",
@@ -145,12 +146,13 @@ class Intercept:
             query=scope["query_string"],
             headers=forwardable(headers),
             credential=credential,
+            model=model,
         )
 
     def _interception(
-        self, scope: Scope, headers: Headers, actor: Actor, credential: Credential, exchange: Exchange
+        self, scope: Scope, values: Values, actor: Actor, credential: Credential, exchange: Exchange
     ) -> Interception:
-        client, session = client_of(headers)
+        client, session = client_of(values)
         return Interception(
             id=exchange.id,
             actor=actor,
@@ -163,7 +165,7 @@ class Intercept:
             streaming=exchange.streaming,
             client=client,
             started_at=self._services.now(),
-            user_agent=first(headers, b"user-agent"),
+            user_agent=first(values, b"user-agent"),
             session_id=session or exchange.session_id,
             correlating_tool_call_id=exchange.correlating_tool_call_id,
             credential_kind=credential.kind,

@@ -11,7 +11,7 @@ from aibridge.dialects.refusal import refusal, refusal_headers
 from aibridge.dialects.responses.history import response_key, stored_id
 from aibridge.errors import AibridgeError, UpstreamTimeout
 from aibridge.gateway.credentials import choose_credential
-from aibridge.gateway.headers import forwardable, refuse_control_characters
+from aibridge.gateway.headers import first_values, forwardable, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services
@@ -46,7 +46,7 @@ class Passthrough:
             refuse_control_characters(headers)
             identity = await self._services.identify(headers)
             credential = choose_credential(self._provider, identity.own)
-            body = await read_body(headers, receive, self._limits.max_request_bytes)
+            body = await read_body(first_values(headers), receive, self._limits.max_request_bytes)
             path = await self._as_known_upstream(path, identity.actor)
         except ClientGone:
             return

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import cast
 
 from starlette.types import Receive, Send
@@ -39,6 +38,7 @@ class Reply:
         self._complete = False
         self._last_sent = self._loop.time()
         self._gone = False
+        self._attendants: list[asyncio.Task[None]] = []
 
     async def __call__(self, output: Head | Relay) -> None:
         """Sends, and waits while the client reads slower than we write."""
@@ -52,6 +52,9 @@ class Reply:
     async def stream(self, head: Head) -> None:
         """Starts a body of unknown length, whatever its type."""
         self._streaming = True
+        self._last_sent = self._loop.time()
+        if self._attendants and self._keepalive:
+            self._attendants.append(self._loop.create_task(self._keep_alive()))
         await self._send_head(head, ())
 
     @property
@@ -67,42 +70,40 @@ class Reply:
             self._streaming = False
             await self._send_body(b"")
 
-    @asynccontextmanager
-    async def attended(self) -> AsyncIterator[None]:
+    def attended(self) -> AbstractAsyncContextManager[None]:
         """Runs its block while the client is there: raises ClientGone in it as soon as the client is not."""
+        return self
+
+    async def __aenter__(self) -> None:
         task = cast(asyncio.Task[object], asyncio.current_task())
-        attendant = asyncio.create_task(self._attend(task))
-        try:
-            yield
-        except asyncio.CancelledError:
-            if self._gone:
-                raise ClientGone("the client went away") from None
-            raise
-        finally:
+        self._attendants.append(self._loop.create_task(self._await_departure(task)))
+
+    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        for attendant in self._attendants:
             attendant.cancel()
+        for attendant in self._attendants:
             with suppress(asyncio.CancelledError):
                 await attendant
-            if self._gone:
-                task.uncancel()
+        if self._gone:
+            cast(asyncio.Task[object], asyncio.current_task()).uncancel()
+            if isinstance(error, asyncio.CancelledError):
+                raise ClientGone("the client went away") from None
 
-    async def _attend(self, task: asyncio.Task[object]) -> None:
-        """Waits for the disconnect, and breaks each silence on the way."""
-        looked = self._loop.time()
-        while True:
-            silent_since = self._last_sent if self._streaming else looked
-            try:
-                async with asyncio.timeout_at(silent_since + self._every):
-                    message = await self._receive()
-            except TimeoutError:
-                looked = self._loop.time()
-                if self._streaming and looked >= self._last_sent + self._every:
-                    await self._send_body(self._keepalive)
-            else:
-                if message["type"] == "http.disconnect":
-                    break
+    async def _await_departure(self, task: asyncio.Task[object]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass  # the rest of a body, which nobody waits for any more
         if not self._complete:  # the server says so after every response too
             self._gone = True
             task.cancel()
+
+    async def _keep_alive(self) -> None:
+        """Breaks each silence of a stream."""
+        while self._streaming:
+            silence = self._loop.time() - self._last_sent
+            if silence >= self._every:
+                await self._send_body(self._keepalive)
+            else:
+                await asyncio.sleep(self._every - silence)
 
     async def _send_head(self, head: Head, more: Headers) -> None:
         headers = [*returnable(head.headers), *more, *self._extra]

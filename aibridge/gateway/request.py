@@ -6,7 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from aibridge.dialects.refusal import refusal, refusal_headers
 from aibridge.errors import AibridgeError, ClientError, TooLarge
-from aibridge.gateway.headers import first
+from aibridge.gateway.headers import Values, first
 from aibridge.gateway.relay import ClientGone
 from aibridge.model import DialectName, Headers
 
@@ -16,10 +16,10 @@ def headers_of(scope: Scope) -> Headers:
     return tuple(scope["headers"])
 
 
-async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
+async def read_body(values: Values, receive: Receive, limit: int) -> bytes:
     """The whole body. Raises TooLarge beyond `limit` bytes, ClientGone where the client left in mid-body."""
-    _refuse_encoded(headers)
-    declared = first(headers, b"content-length") or "0"
+    _refuse_encoded(values)
+    declared = first(values, b"content-length") or "0"
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     pieces: list[bytes] = []
@@ -44,8 +44,8 @@ async def refuse(send: Send, dialect: DialectName, error: AibridgeError, *, body
     await send({"type": "http.response.body", "body": data if body else b"", "more_body": False})
 
 
-def _refuse_encoded(headers: Headers) -> None:
-    encoding = first(headers, b"content-encoding")
+def _refuse_encoded(values: Values) -> None:
+    encoding = first(values, b"content-encoding")
     if encoding not in (None, "identity"):
         raise ClientError(f"Content-Encoding '{encoding}' is not accepted: send the body as it is.", status=415)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aibridge.errors import ClientError, NotFound, Unavailable
-from aibridge.gateway.headers import first
+from aibridge.gateway.headers import first, first_values
 from aibridge.gateway.intercept import Intercept
 from aibridge.gateway.passthrough import Passthrough, error_dialect
 from aibridge.gateway.request import headers_of, refuse
@@ -98,7 +98,7 @@ class Gateway:
 
 
 def _wants_upgrade(scope: Scope) -> bool:
-    return first(headers_of(scope), b"upgrade") is not None
+    return first(first_values(headers_of(scope)), b"upgrade") is not None
 
 
 def _upgrade_refused() -> ClientError:

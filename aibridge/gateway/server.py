@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aibridge.gateway.connection import Connection
+
 logger = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -28,7 +30,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 self._request,
                 interface="asgi3",
-                http="httptools",
+                http=Connection,
                 ws="none",  # an upgrade reaches the routes as plain HTTP
                 lifespan="off",  # the rooms are opened before this server and closed after it
                 log_config=None,

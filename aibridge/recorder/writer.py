@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -19,11 +19,15 @@ from sqlalchemy.exc import DBAPIError
 from aibridge.errors import Unavailable
 from aibridge.recorder.batch import Batch, Entry, Waiter
 from aibridge.recorder.rows import Kind, Row, given_up_row
+from aibridge.recorder.thread import OneThread
 
 logger = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.05
 """How long an entry that nobody waits for may stay to share a commit with others."""
+
+REST_SECONDS = 0.002
+"""How long it is between two commits: each costs about the same, so under load more entries shall share one."""
 
 _ENOUGH = 500
 """So many entries are written without lingering."""
@@ -65,7 +69,7 @@ class Writer:
         self._all_due = False
         self._trouble: str | None = None
         self._closed = False
-        self._thread = ThreadPoolExecutor(1, "aibridge-recorder")
+        self._thread = OneThread("aibridge-recorder")
         self._task = asyncio.create_task(self._run(), name="aibridge-recorder")
 
     @property
@@ -113,7 +117,7 @@ class Writer:
 
     async def run(self, job: Callable[[Connection], T]) -> T:
         """Runs a job in a transaction of its own, between two batches. Raises what it raises, and tries it once."""
-        return await self._attempt(self._transact, job)
+        return await self._attempt(partial(self._transact, job))
 
     async def close(self, seconds: float, last: Callable[[Connection], object]) -> None:
         """Writes what waits, within so many seconds, then does a last job and stops."""
@@ -127,8 +131,8 @@ class Writer:
         self._pulse()
         self._task.cancel()
         await asyncio.wait([self._task])
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
-        self._thread.shutdown(wait=False)
+        await self._thread.do(self._engine.dispose)
+        self._thread.stop()
 
     def _transact(self, job: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
@@ -142,6 +146,7 @@ class Writer:
             await self._write()
             self._writing = []
             self._pulse()
+            await asyncio.sleep(REST_SECONDS)
 
     def _fall_due(self) -> None:
         """Lets nothing linger any longer."""
@@ -163,7 +168,7 @@ class Writer:
         pause, longest = _BACKOFF_SECONDS
         while self._writing:
             try:
-                dropped = await self._attempt(self._batch.write, self._engine, self._writing)
+                dropped = await self._attempt(partial(self._batch.write, self._engine, self._writing))
             except Exception:  # noqa: BLE001  whatever the trouble is, records are kept until it is over
                 await self._sleep(pause)
                 pause = min(pause * 2, longest)
@@ -172,10 +177,10 @@ class Writer:
                 self._tell(dropped)
                 return
 
-    async def _attempt(self, work: Callable[..., T], *args: object) -> T:
+    async def _attempt(self, job: Callable[[], T]) -> T:
         """Runs it on the writer's thread, and takes note of how that went."""
         try:
-            result = await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+            result = await self._thread.do(job)
         except Exception as error:
             self._failed(error)
             raise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import final
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self, final
 
 from aibridge.model import Headers
 from aibridge.ports import Recorder, Send, Toolboxes, Upstreams
@@ -13,17 +13,31 @@ from aibridge.telemetry.metered import MetricsRecorder
 from aibridge.telemetry.metrics import Metrics
 from aibridge.telemetry.timed import TimedToolboxes, TimedUpstreams
 from aibridge.telemetry.tracing import Steps, Tracing
-from aibridge.telemetry.watch import Watch, watching
+from aibridge.telemetry.watch import Watch
 
 
 class Sight:
-    """What is seen of one interception."""
+    """What is seen of one interception: entered when its request is there, left when its response has ended."""
 
-    __slots__ = ("_steps", "_watch")
+    __slots__ = ("_steps", "_tracing", "_watch")
 
-    def __init__(self, watch: Watch, steps: Steps) -> None:
+    def __init__(self, watch: Watch, tracing: AbstractContextManager[Steps]) -> None:
         self._watch = watch
-        self._steps = steps
+        self._tracing = tracing
+
+    def __enter__(self) -> Self:
+        self._watch.__enter__()
+        self._steps = self._tracing.__enter__()
+        self._watch.facts.update(self._steps.facts)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        try:
+            return self._tracing.__exit__(kind, error, traceback)
+        finally:
+            self._watch.__exit__()
 
     def step(self, name: str) -> AbstractContextManager[None]:
         """A step of the gateway's: `CreateInterceptor` or `ProcessRequest`."""
@@ -46,15 +60,9 @@ class Telemetry:
         self.metrics = metrics
         self._tracing = tracing
 
-    @contextmanager
-    def intercept(self, interception_id: str, path: str, headers: Headers) -> Iterator[Sight]:
-        """Watches one interception: entered when its request is there, left when its response has ended."""
-        with (
-            watching(Watch(interception_id)) as watch,
-            self._tracing.intercept(interception_id, path, headers) as steps,
-        ):
-            watch.facts.update(steps.facts)
-            yield Sight(watch, steps)
+    def intercept(self, interception_id: str, path: str, headers: Headers) -> AbstractContextManager[Sight]:
+        """Watches one interception."""
+        return Sight(Watch(interception_id), self._tracing.intercept(interception_id, path, headers))
 
     def passthrough(
         self, provider: str, route: str, method: str, path: str, headers: Headers

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from time import perf_counter
+from typing import Self
 
 from aibridge.model import Head, Relay
 from aibridge.ports import Send
@@ -15,9 +15,9 @@ Clock = Callable[[], float]
 
 
 class Watch:
-    """Runs from the request's arrival. It is handed from wrapper to wrapper in `current`."""
+    """Runs from the request's arrival. Entered, it is `current` in there, and in the tasks made in there."""
 
-    __slots__ = ("_answered", "clock", "facts", "first_token", "started", "waited")
+    __slots__ = ("_answered", "_token", "clock", "facts", "first_token", "started", "waited")
 
     def __init__(self, interception_id: str, clock: Clock = perf_counter) -> None:
         self.facts = {"interception_id": interception_id}
@@ -30,6 +30,13 @@ class Watch:
         """Seconds from the start to the first bytes behind a successful head."""
         self._answered = False
 
+    def __enter__(self) -> Self:
+        self._token: Token[Watch | None] = current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._token)
+
     @property
     def elapsed(self) -> float:
         """Seconds since the request came."""
@@ -40,14 +47,9 @@ class Watch:
         """Seconds of that which are the gateway's own."""
         return max(0.0, self.elapsed - self.waited)
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """The time spent in here is spent waiting for somebody else."""
-        began = self.clock()
-        try:
-            yield
-        finally:
-            self.waited += self.clock() - began
+    def waiting(self) -> Waiting:
+        """The time spent in there is spent waiting for somebody else."""
+        return Waiting(self)
 
     def sending(self, send: Send) -> Send:
         """The same way to the client, under this clock."""
@@ -66,15 +68,20 @@ class Watch:
         return timed
 
 
+class Waiting:
+    """Surrounds a wait for somebody else."""
+
+    __slots__ = ("_began", "_watch")
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
+        self._began = self._watch.clock()
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.waited += self._watch.clock() - self._began
+
+
 current: ContextVar[Watch | None] = ContextVar("aibridge_watch", default=None)
-"""The watch of the interception that this task works for."""
-
-
-@contextmanager
-def watching(watch: Watch) -> Iterator[Watch]:
-    """Makes the watch current in here, and in the tasks made in here."""
-    token = current.set(watch)
-    try:
-        yield watch
-    finally:
-        current.reset(token)
+"""The watch of the interception that this task works for: handed from wrapper to wrapper."""

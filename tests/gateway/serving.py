@@ -22,7 +22,7 @@ from aibridge.providers import ANTHROPIC, OPENAI, Provider
 from aibridge.testing import FakeOpenAI
 from aibridge.testing.behaviour import Behaviour, no_handler
 from aibridge.testing.serve import serving
-from aibridge.upstream.client import Account, UpstreamClient
+from aibridge.upstream import Account, UpstreamClient
 
 CLOCK = InjectedTool("bmcp_time_now", "now", "time", "stdio", "The time.", b'{"type":"object","properties":{}}')
 

@@ -36,4 +36,4 @@ from aibridge.gateway.clients import client_of
     ],
 )
 def test_clients_and_their_sessions(headers: dict[str, str], client: str, session: str | None) -> None:
-    assert client_of(tuple((key.encode(), value.encode()) for key, value in headers.items())) == (client, session)
+    assert client_of({key.encode(): value.encode() for key, value in headers.items()}) == (client, session)

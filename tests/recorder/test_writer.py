@@ -71,6 +71,46 @@ async def test_the_next_batch_gathers_while_one_is_written(writer: Writer, state
     assert len(commits) == 2
 
 
+async def test_starts_that_come_soon_after_a_commit_share_the_next(
+    writer: Writer, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aibridge.recorder.writer.REST_SECONDS", 0.1)
+    commits: list[None] = []
+    statements.before("COMMIT", lambda: commits.append(None))
+    async with asyncio.timeout(5):
+        await begin(writer, "first")
+        later = []
+        for number in range(5):
+            later.append(begin(writer, f"i{number}"))
+            await asyncio.sleep(0)
+        await asyncio.gather(*later)
+    assert len(commits) == 2
+
+
+async def test_a_start_is_not_held_up_by_what_lingers(writer: Writer, path: Path) -> None:
+    async with asyncio.timeout(5):
+        await begin(writer, "i")
+        await writer.put(Kind.END, end_row("i", DONE, NOON))
+        await begin(writer, "j")
+        assert ids(path) == ["i", "j"]
+        assert query(path, "SELECT status FROM aibridge_interceptions WHERE id = 'i'") == [{"status": None}]
+        await writer.flush()
+    assert query(path, "SELECT status FROM aibridge_interceptions WHERE id = 'i'") == [{"status": "completed"}]
+
+
+async def test_what_lingers_is_not_held_up_by_starts(writer: Writer, path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(5):
+        await begin(writer, "i")
+        await writer.put(Kind.END, end_row("i", DONE, NOON))
+        taken, number = loop.time(), 0
+        while query(path, "SELECT status FROM aibridge_interceptions WHERE id = 'i'") == [{"status": None}]:
+            await begin(writer, f"j{number}")
+            number += 1
+    assert loop.time() - taken < 1  # so long after its end an interception is to be seen whole
+    assert number > 1
+
+
 async def test_what_nobody_waits_for_lingers_and_is_written_too(
     writer: Writer, statements: Statements, path: Path
 ) -> None:

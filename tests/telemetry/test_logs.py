@@ -9,7 +9,7 @@ import pytest
 
 from aibridge.telemetry import logs
 from aibridge.telemetry.redaction import Redactor
-from aibridge.telemetry.watch import Watch, watching
+from aibridge.telemetry.watch import Watch
 from tests.telemetry.fakes import KEY
 
 TOUCHED = ["", "aibridge", "uvicorn", "uvicorn.error", "uvicorn.access", "somebody"]
@@ -137,7 +137,7 @@ def test_no_secret_gets_through(stream: io.StringIO) -> None:
 
 
 def test_it_says_which_interception_it_belongs_to(stream: io.StringIO) -> None:
-    with watching(Watch("the-id")):
+    with Watch("the-id"):
         logger.info("hello")
     assert entry(stream)["interception_id"] == "the-id"
 

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from aibridge.model import Interception, Outcome, PromptRecord, Record, TokenUsage
 from aibridge.telemetry.metered import MetricsRecorder
 from aibridge.telemetry.metrics import Metrics
-from aibridge.telemetry.watch import Watch, watching
+from aibridge.telemetry.watch import Watch
 from tests.telemetry.fakes import INJECTED, INTERCEPTION, PROMPT, SELECTED, THOUGHT, USAGE, FakeClock
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -78,7 +78,7 @@ async def test_tokens_are_counted_by_type_over_all_rounds(metrics: Metrics) -> N
 
 async def test_times_come_from_the_watch(metrics: Metrics) -> None:
     clock = FakeClock()
-    with watching(Watch("id", clock)) as watch:
+    with Watch("id", clock) as watch:
         clock.advance(2)
         watch.waited, watch.first_token = 1.5, 0.7
         await play(metrics)
@@ -88,7 +88,7 @@ async def test_times_come_from_the_watch(metrics: Metrics) -> None:
 
 
 async def test_an_answer_in_one_piece_has_no_first_token(metrics: Metrics) -> None:
-    with watching(Watch("id")) as watch:
+    with Watch("id") as watch:
         watch.first_token = 0.7
         await play(metrics, interception=replace(INTERCEPTION, streaming=False))
     assert value(metrics, "time_to_first_token_seconds_count", WHERE) is None

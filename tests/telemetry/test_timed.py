@@ -5,7 +5,7 @@ import pytest
 from aibridge.errors import UpstreamError
 from aibridge.model import Actor, ToolResult
 from aibridge.telemetry.timed import TimedToolboxes, TimedUpstreams
-from aibridge.telemetry.watch import Watch, watching
+from aibridge.telemetry.watch import Watch
 from tests.telemetry.fakes import CALL, TARGET, TOOL, FakeClock, FakeResponse, FakeToolboxes, FakeUpstreams
 
 
@@ -13,7 +13,7 @@ async def test_waiting_for_the_first_byte_and_for_each_next_one_counts() -> None
     clock = FakeClock()
     response = FakeResponse(200, [b"a", b"b"], before_chunk=lambda: clock.advance(2), headers=((b"a", b"b"),))
     upstream = TimedUpstreams(FakeUpstreams([response], before_answer=lambda: clock.advance(10))).bind(TARGET)
-    with watching(Watch("id", clock)) as watch:
+    with Watch("id", clock) as watch:
         async with upstream.open(b"{}") as opened:
             assert (opened.status, opened.headers) == (200, ((b"a", b"b"),))
             got = []
@@ -27,7 +27,7 @@ async def test_waiting_for_the_first_byte_and_for_each_next_one_counts() -> None
 async def test_a_failed_opening_counts_too() -> None:
     clock = FakeClock()
     fake = FakeUpstreams([UpstreamError("refused")], before_answer=lambda: clock.advance(10))
-    with watching(Watch("id", clock)) as watch, pytest.raises(UpstreamError):
+    with Watch("id", clock) as watch, pytest.raises(UpstreamError):
         async with TimedUpstreams(fake).bind(TARGET).open(b"{}"):
             pass
     assert watch.waited == 10
@@ -36,7 +36,7 @@ async def test_a_failed_opening_counts_too() -> None:
 async def test_leaving_early_or_being_cancelled_closes_the_round() -> None:
     fake = FakeUpstreams([FakeResponse(200, [b"a"]), FakeResponse(200, [b"a"])])
     upstream = TimedUpstreams(fake).bind(TARGET)
-    with watching(Watch("id")):
+    with Watch("id"):
         async with upstream.open(b"{}"):
             pass
         with pytest.raises(asyncio.CancelledError):
@@ -49,7 +49,7 @@ async def test_running_tools_counts() -> None:
     clock = FakeClock()
     fake = FakeToolboxes(answer=lambda _: ToolResult((), error="no"), before_answer=lambda: clock.advance(4))
     toolbox = TimedToolboxes(fake).offer(Actor("ada"), "time_*")
-    with watching(Watch("id", clock)) as watch:
+    with Watch("id", clock) as watch:
         results = await toolbox.call([CALL])
     assert toolbox.tools == (TOOL,)
     assert fake.offered == [(Actor("ada"), "time_*")]

@@ -2,7 +2,7 @@ import asyncio
 from contextlib import suppress
 
 from aibridge.model import Head, Relay
-from aibridge.telemetry.watch import Watch, current, watching
+from aibridge.telemetry.watch import Watch, current
 from tests.telemetry.fakes import FakeClock, sink
 
 
@@ -59,6 +59,6 @@ async def test_it_is_current_within_and_in_the_tasks_made_within() -> None:
     async def seen() -> Watch | None:
         return current.get()
 
-    with watching(Watch("id")) as watch:
+    with Watch("id") as watch:
         assert await asyncio.create_task(seen()) is watch
     assert current.get() is None
