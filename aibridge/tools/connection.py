@@ -20,6 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aibridge import __version__
 from aibridge.tools.faults import ServerDown, explain, one_line
+from aibridge.tools.http import NewTransport
 from aibridge.tools.listing import ListedTool, listed_tools
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Pauses, Timing
@@ -36,12 +37,20 @@ Tools = tuple[ListedTool, ...]
 class Connection:
     """A connection that is to be run once. `on_tools` gets the server's tools when it is up, and when they change."""
 
-    def __init__(self, settings: ServerSettings, timing: Timing, *, on_tools: Callable[[Tools], None]) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        timing: Timing,
+        *,
+        on_tools: Callable[[Tools], None],
+        new_transport: NewTransport | None = None,
+    ) -> None:
         self.client: Client | None = None  # while the connection is up
         self.lost: str | None = None  # why it is no more
         self._settings = settings
         self._timing = timing
         self._on_tools = on_tools
+        self._new_transport = new_transport
         self._tools: Tools | None = None  # None: it was never up
         self._scope: anyio.CancelScope | None = None  # around the whole of it
         self._look = asyncio.Event()
@@ -82,7 +91,7 @@ class Connection:
 
     def _new_client(self) -> Client:
         return Client(
-            opened(self._settings, on_end=self.lose, on_trouble=self.look),
+            opened(self._settings, on_end=self.lose, on_trouble=self.look, new_transport=self._new_transport),
             cache=None,
             client_info=Implementation(name="aibridge", version=__version__),
             message_handler=self._on_message,

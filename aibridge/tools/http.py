@@ -7,9 +7,11 @@ caller. A session that the server no longer knows, and a body without end, are t
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import msgspec
@@ -27,6 +29,10 @@ CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 
 
+NewTransport = Callable[[], httpx2.AsyncBaseTransport]
+"""Makes the connections to one server; they are closed with its client."""
+
+
 class TooLong(httpx2.StreamError):
     """The body goes on beyond what we are willing to hold."""
 
@@ -36,7 +42,10 @@ class Cut(httpx2.StreamError):
 
 
 class McpHttp(httpx2.AsyncClient):
-    """An HTTP client for one MCP server. `on_trouble` hears of failures that may mean the server is gone."""
+    """An HTTP client for one MCP server. `on_trouble` hears of failures that may mean the server is gone.
+
+    Without a `transport` it has httpx2's own, which goes by the environment's proxies and authorities.
+    """
 
     def __init__(
         self,
@@ -44,8 +53,10 @@ class McpHttp(httpx2.AsyncClient):
         headers: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
         on_trouble: Callable[[], None] = lambda: None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         super().__init__(
+            transport=transport,
             headers={"accept-encoding": "identity"} | dict(headers or {}),
             auth=auth,
             # A tool may be silent for long: each call has its own deadline, so reading has none.
@@ -109,6 +120,15 @@ def without_userinfo(url: str) -> tuple[str, httpx2.Auth | None]:
     user, _, password = userinfo.partition(":")
     bare = urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
     return bare, httpx2.BasicAuth(unquote(user), unquote(password))
+
+
+def environment_decides(url: str) -> bool:
+    """Whether the environment says how a server is reached or whom to trust: httpx2's own transport obeys it."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and any(name in os.environ for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")):
+        return True
+    proxied = not {parts.scheme, "all"}.isdisjoint(getproxies())
+    return proxied and not proxy_bypass(parts.hostname or "")
 
 
 def _forgotten(request: httpx2.Request, response: httpx2.Response) -> bool:

@@ -19,7 +19,7 @@ from mcp_types import CONNECTION_CLOSED, CallToolResult
 from aibridge.model import JSON, ToolResult
 from aibridge.tools.connection import Connection, Tools
 from aibridge.tools.faults import ServerDown, explain, one_line
-from aibridge.tools.http import SESSION_LOST
+from aibridge.tools.http import SESSION_LOST, NewTransport
 from aibridge.tools.result import tool_result
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Pauses, Timing
@@ -41,6 +41,7 @@ class ServerSession:
         max_result_chars: int = 200_000,
         timing: Timing | None = None,
         on_change: Callable[[], None] = lambda: None,
+        new_transport: NewTransport | None = None,
     ) -> None:
         self.settings = settings
         self.state: State = "connecting"
@@ -49,6 +50,7 @@ class ServerSession:
         self._max_result_chars = max_result_chars
         self._timing = timing or Timing()
         self._on_change = on_change
+        self._new_transport = new_transport
         self._connection = self._new_connection()
         self._hurry = asyncio.Event()  # a call waits for the server
         self._attempt = asyncio.Event()  # set when the attempt to connect has come to something; then a new one
@@ -162,7 +164,7 @@ class ServerSession:
             await self._pause(pause)
 
     def _new_connection(self) -> Connection:
-        return Connection(self.settings, self._timing, on_tools=self._listed)
+        return Connection(self.settings, self._timing, on_tools=self._listed, new_transport=self._new_transport)
 
     def _listed(self, tools: Tools) -> None:
         logger.info("MCP server %s has %d tools", self.settings.name, len(tools))

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aibridge.model import Actor, InjectedTool, ToolCall, ToolResult
 from aibridge.ports import EmptyToolbox, Toolbox
 from aibridge.tools.naming import injected_names
-from aibridge.tools.session import ServerSession, State
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.timing import Timing
+
+if TYPE_CHECKING:
+    from aibridge.tools.http import NewTransport
+    from aibridge.tools.session import ServerSession, State
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,8 @@ class ServerState:
 class ToolServers:
     """The configured MCP servers, kept connected between `start()` and `aclose()`. Implements ports.Toolboxes.
 
-    A server that is down stops neither the start nor a request: its tools are offered once it is up.
+    A server that is down stops neither the start nor a request: its tools are offered once it is up. `new_transport`
+    makes what HTTP goes over, for each connection to a server; without one it is httpx2's own.
     """
 
     def __init__(
@@ -49,16 +53,17 @@ class ToolServers:
         *,
         now: Now = _now,
         timing: Timing | None = None,
+        new_transport: NewTransport | None = None,
     ) -> None:
         self._settings = settings or ToolSettings()
         self._now = now
+        self._timing = timing
+        self._new_transport = new_transport
         self._sessions: dict[str, ServerSession] = {}
         for server in servers:
             if server.name in self._sessions:
                 raise ValueError(f"mcp_servers: {server.name!r} is configured twice")
-            self._sessions[server.name] = ServerSession(
-                server, max_result_chars=self._settings.max_result_chars, timing=timing, on_change=self._changed
-            )
+            self._sessions[server.name] = self._session(server)
         self._offers: dict[frozenset[str], tuple[InjectedTool, ...]] = {}  # by the servers they are from
 
     async def start(self) -> None:
@@ -109,6 +114,18 @@ class ToolServers:
             return EmptyToolbox()
         return McpToolbox(tools, self._sessions, parallel=self._settings.parallel, now=self._now)
 
+    def _session(self, server: ServerSettings) -> ServerSession:
+        # Imported where there is a server: without one, a process saves the 25 MB of the MCP SDK.
+        from aibridge.tools.session import ServerSession
+
+        return ServerSession(
+            server,
+            max_result_chars=self._settings.max_result_chars,
+            timing=self._timing,
+            on_change=self._changed,
+            new_transport=self._new_transport,
+        )
+
     def _tools(self, actor: Actor) -> tuple[InjectedTool, ...]:
         """All tools for an actor by name, worked out once for as long as nothing changes."""
         servers = frozenset(name for name, session in self._sessions.items() if session.settings.serves(actor.name))
@@ -157,6 +174,8 @@ class McpToolbox:
     async def call(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Runs all calls together, `parallel` at a time. Nothing of the request but the arguments goes to a server."""
         called_at = self._now()
+        if len(calls) == 1:  # as nearly always, and a task costs something
+            return [await self._run(calls[0], called_at)]
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._run(call, called_at)) for call in calls]
         return [task.result() for task in running]

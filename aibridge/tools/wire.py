@@ -19,7 +19,14 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCResponse
 
 from aibridge.model import JSON
-from aibridge.tools.http import CONNECT_SECONDS, MAX_MESSAGE_BYTES, McpHttp, without_userinfo
+from aibridge.tools.http import (
+    CONNECT_SECONDS,
+    MAX_MESSAGE_BYTES,
+    McpHttp,
+    NewTransport,
+    environment_decides,
+    without_userinfo,
+)
 from aibridge.tools.schema import repaired
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.stdio import Streams, stdio_streams
@@ -32,49 +39,51 @@ Item = SessionMessage | Exception
 
 @asynccontextmanager
 async def opened(
-    settings: ServerSettings, *, on_end: Callable[[str], None], on_trouble: Callable[[], None]
+    settings: ServerSettings,
+    *,
+    on_end: Callable[[str], None],
+    on_trouble: Callable[[], None],
+    new_transport: NewTransport | None = None,
 ) -> AsyncGenerator[Streams]:
     """Connects to the server. `on_end` hears that it hung up, `on_trouble` that it may have gone.
 
+    HTTP goes over a `new_transport`, unless the environment has a say in it.
+
     Raises, on entry or from the block, whatever the transport does: OSError, httpx2's errors, groups of them.
     """
-    async with _transport(settings, on_end, on_trouble) as (read, write):
+    async with _transport(settings, on_end, on_trouble, new_transport) as (read, write):
         yield Watched(read, on_end), write
 
 
 def _transport(
-    settings: ServerSettings, on_end: Callable[[str], None], on_trouble: Callable[[], None]
+    settings: ServerSettings,
+    on_end: Callable[[str], None],
+    on_trouble: Callable[[], None],
+    new_transport: NewTransport | None,
 ) -> AbstractAsyncContextManager[Streams]:
-    match settings.transport:
-        case "streamable-http":
-            return _streamable_http(settings, on_trouble)
-        case "sse":
-            return _sse(settings, on_trouble)
-        case "stdio":
-            return stdio_streams(settings.command or "", settings.args, settings.env, on_end=on_end)
-
-
-@asynccontextmanager
-async def _streamable_http(settings: ServerSettings, on_trouble: Callable[[], None]) -> AsyncGenerator[Streams]:
-    url, auth = without_userinfo(settings.url or "")
-    async with (
-        McpHttp(headers=settings.headers, auth=auth, on_trouble=on_trouble) as http,
-        streamable_http_client(url, http_client=http, max_sse_event_size=MAX_MESSAGE_BYTES) as streams,
-    ):
-        yield streams
-
-
-def _sse(settings: ServerSettings, on_trouble: Callable[[], None]) -> AbstractAsyncContextManager[Streams]:
+    if settings.transport == "stdio":
+        return stdio_streams(settings.command or "", settings.args, settings.env, on_end=on_end)
     url, auth = without_userinfo(settings.url or "")
 
     def client(
         headers: dict[str, str] | None = None, timeout: httpx2.Timeout | None = None, auth: httpx2.Auth | None = None
     ) -> McpHttp:
-        return McpHttp(headers=headers, auth=auth, on_trouble=on_trouble)
+        transport = None if new_transport is None or environment_decides(url) else new_transport()
+        return McpHttp(headers=headers, auth=auth, on_trouble=on_trouble, transport=transport)
 
-    return sse_client(
-        url, headers=dict(settings.headers), timeout=CONNECT_SECONDS, httpx_client_factory=client, auth=auth
-    )
+    headers = dict(settings.headers)
+    if settings.transport == "sse":
+        return sse_client(url, headers=headers, timeout=CONNECT_SECONDS, httpx_client_factory=client, auth=auth)
+    return _streamable_http(url, client(headers, auth=auth))
+
+
+@asynccontextmanager
+async def _streamable_http(url: str, client: McpHttp) -> AsyncGenerator[Streams]:
+    async with (
+        client as http,
+        streamable_http_client(url, http_client=http, max_sse_event_size=MAX_MESSAGE_BYTES) as streams,
+    ):
+        yield streams
 
 
 class Watched:

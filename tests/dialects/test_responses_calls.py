@@ -40,7 +40,7 @@ def test_the_providers_own_tools_are_recorded_by_type_and_item_id() -> None:
         {"id": "fs-1", "type": "file_search_call", "queries": ["a"], "results": None, "status": "completed"},
         {"id": "ci-1", "type": "code_interpreter_call", "code": "1+1", "container_id": "c"},
         {"id": "mcp-1", "type": "mcp_call", "name": "f", "arguments": "{}", "server_label": "s", "output": "o"},
-        {"id": "ts-1", "type": "tool_search_call", "execution": "server", "call_id": None, "arguments": {"q": 1}},
+        {"id": "ts-1", "type": "tool_search_call", "execution": "server", "call_id": "c", "arguments": {"q": 1}},
     ]
     played = hear(told(*hosted, OURS), ANSWER)
 
@@ -84,7 +84,8 @@ def test_a_call_that_waits_for_the_client_ends_the_turn(theirs: dict[str, Any]) 
     assert len(played.requests) == 1
     assert played.ran == [[("time", {})]]
     assert last(played)["output"] == [theirs]
-    assert len(played.of(ToolUsage)) == 2
+    [record, _] = played.of(ToolUsage)
+    assert record.call_id == theirs.get("call_id", "mr-1")  # by which the client's answer will name it
 
 
 @shows("custom calls")
@@ -160,6 +161,13 @@ def test_an_item_that_is_never_called_done_is_whole_at_the_end(output: list[Any]
 
     assert played.ran == [[("time", {"z": 1})]]
     assert json.loads(played.requests[1])["input"][1]["arguments"] == '{"z":1}'
+
+
+def test_words_that_are_never_called_done_are_whole_at_the_end() -> None:
+    look = words("Look. ")
+    events = lifecycle(response(look, OURS), said(0, look)[:-1], said(1, OURS))
+
+    assert last(hear(stream(*events), ANSWER))["output"] == [look, words("Five.", "msg-2")]
 
 
 @pytest.mark.parametrize("name", ["edit", TIME.name])
@@ -270,6 +278,17 @@ def test_of_an_item_that_is_cut_what_came_of_it_is_estimated() -> None:
     [record] = hear(cut).of(TokenUsage)
     assert 1000 < record.output < 1100
     assert record.extra == {"estimated": True}
+
+
+@shows("one token record")
+def test_nothing_is_estimated_twice() -> None:
+    item = words("Hello " + "x" * 4000)
+    done = stream(*lifecycle(response(), said(0, item))[:-1])
+    never_done = stream(*lifecycle(response(item, usage=None), said(0, item)[:-1]))
+
+    for answer in (Answer([done], cut=UpstreamError("reset")), never_done):
+        [record] = hear(answer).of(TokenUsage)
+        assert 1000 < record.output < 1100
 
 
 @shows("one token record")

@@ -14,6 +14,8 @@ from aibridge.ports import Toolbox
 from aibridge.tools.session import ServerSession
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Timing
+from aibridge.upstream.transport import AiohttpTransport
+from aibridge.upstream.trust import system_authorities
 
 ME = Actor("me")
 STDIO_SERVER = Path(__file__).with_name("stdio_server.py")
@@ -69,10 +71,15 @@ def steady(pauses: StoppedClock, **more: Any) -> Timing:
     return Timing(sleep=pauses.sleep, random=lambda: 0.0, **more)
 
 
+def new_transport() -> AiohttpTransport:
+    """What HTTP goes over in the gateway."""
+    return AiohttpTransport(system_authorities())
+
+
 @asynccontextmanager
 async def session(settings: ServerSettings, **more: Any) -> AsyncIterator[ServerSession]:
-    """A session that has connected or failed."""
-    session = ServerSession(settings, **more)
+    """A session that has connected or failed, over the gateway's own connections unless told otherwise."""
+    session = ServerSession(settings, **{"new_transport": new_transport, **more})
     session.start()
     try:
         async with asyncio.timeout(30):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from aibridge.testing.serve import serving
-from aibridge.tools.http import SESSION_LOST, McpHttp, without_userinfo
+from aibridge.tools.http import SESSION_LOST, McpHttp, environment_decides, without_userinfo
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,23 @@ async def test_a_request_that_could_not_be_made_is_answered_with_the_reason(
     monkeypatch.setattr(httpx2.AsyncClient, "send", fail)
     async with McpHttp() as http:
         assert (await http.post("http://host/")).json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "decides"),
+    [
+        ({}, "https://host/mcp", False),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "https://host/mcp", True),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://host/mcp", False),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "host"}, "https://host/mcp", False),
+        ({"ALL_PROXY": "http://proxy:3128"}, "http://host/mcp", True),
+        ({"SSL_CERT_FILE": "/ca.pem"}, "https://host/mcp", True),
+        ({"SSL_CERT_DIR": "/certs"}, "https://host/mcp", True),
+        ({"SSL_CERT_FILE": "/ca.pem"}, "http://host/mcp", False),
+    ],
+)
+def test_the_environment_has_a_say_by_proxies_and_authorities(
+    environment: dict[str, str], url: str, decides: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", environment)
+    assert environment_decides(url) is decides

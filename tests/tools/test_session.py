@@ -12,7 +12,7 @@ from mcp import MCPError
 from mcp.server import MCPServer
 from mcp_types import METHOD_NOT_FOUND, PaginatedRequestParams, SubscriptionsListenRequestParams
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aibridge.testing.mcp_server import FakeMCPServer, MCPCall, error
 from aibridge.testing.serve import serving
@@ -50,6 +50,30 @@ async def test_tools_are_listed_and_called(handshake: bool, json_response: bool)
             assert (await server.call("a", {"x": 1})).text == "got 1"
 
 
+@ERAS
+async def test_httpx2s_own_connections_do_as_well(handshake: bool) -> None:
+    async with FakeMCPServer(handshake=handshake) as fake:
+        fake.tool("a", "ok")
+        async with session(http(fake.url), new_transport=None) as server:
+            assert (await server.call("a", {})).text == "ok"
+
+
+async def test_a_proxy_in_the_environment_is_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            asked.append(scope["path"])
+            await PlainTextResponse("no", status_code=502)(scope, receive, send)
+
+    async with serving(proxy) as url:
+        monkeypatch.setenv("HTTP_PROXY", url)
+        monkeypatch.setenv("NO_PROXY", "")
+        async with session(http("http://mcp.invalid/mcp"), timing=steady(StoppedClock())) as server:
+            assert (server.state, server.reason) == ("failed", "the server answered 502 Bad Gateway")
+    assert asked
+
+
 async def test_tools_over_the_older_transport_of_server_sent_events() -> None:
     mcp = MCPServer("old")
 
@@ -64,14 +88,13 @@ async def test_tools_over_the_older_transport_of_server_sent_events() -> None:
 
 
 async def test_a_server_of_server_sent_events_that_goes_is_noticed() -> None:
-    clock = StoppedClock()
     async with serving(MCPServer("old").sse_app()) as url:
-        server = ServerSession(ServerSettings("old", "sse", url=f"{url}/sse"), timing=steady(clock))
+        server = ServerSession(ServerSettings("old", "sse", url=f"{url}/sse"), timing=steady(StoppedClock()))
         server.start()
         await server.settled()
         assert server.state == "connected"
     try:
-        await clock.next_pause()
+        await eventually(lambda: server.state != "connected")
         assert (server.state, server.reason) == ("connecting", "the server closed the connection")
     finally:
         await server.aclose()

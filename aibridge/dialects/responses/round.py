@@ -95,7 +95,8 @@ class ResponsesRound:
 
     def _call(self, item: Mapping[str, Any]) -> ToolCall:
         kind, name = str(item["type"]), str(item.get("name") or "")
-        call_id = str(item.get("call_id") or item.get("id") or "")
+        waits = kind in _TEXTS or kind in _BY_THE_CLIENT or item.get("execution") == "client"
+        ids = (item.get("call_id"), item.get("id")) if waits else (item.get("id"), item.get("call_id"))
         if kind in _TEXTS:
             told = item.get(_TEXTS[kind]) or ""
             text = told if isinstance(told, str) else encode(told).decode()
@@ -103,10 +104,8 @@ class ResponsesRound:
         else:
             value = {key: item[key] for key in _WHAT_WAS_ASKED if key in item}
             name, text = kind, encode(value).decode()
-            call_id = str(item.get("id") or call_id)
-        waits = kind in _TEXTS or kind in _BY_THE_CLIENT or item.get("execution") == "client"
         tool = self._tools[name] if self.is_ours(item) else None
-        return ToolCall(call_id, name, text, value, tool, self.response_id, hosted=not waits)
+        return ToolCall(str(ids[0] or ids[1] or ""), name, text, value, tool, self.response_id, hosted=not waits)
 
     def thoughts(self) -> Iterator[ThoughtRecord]:
         for item in self.items.values():
