@@ -174,3 +174,24 @@ def test_our_failure_is_numbered_behind_plain_deltas() -> None:
     body = play(RESPONSES, RESPONSES.request(streaming=True), [cut]).body
 
     assert b'"message":"reset","param":null,"sequence_number":6}' in body
+
+
+@shows("one lifecycle")
+def test_deltas_whose_numbers_fit_by_chance_still_get_their_items_index() -> None:
+    """Round 1 shows four events of one item; round 2 hides four events of two."""
+    shown, ours = responses.reasoning(id="rs-1"), responses.call("call-1", TIME.name)
+    begun, done = responses.said(0, shown)
+    noted = [{"type": "response.reasoning.novel", "output_index": 0}] * 2
+    first = responses.lifecycle(responses.response(shown, ours), [begun, *noted, done], responses.said(1, ours))
+    calls = [responses.call(f"call-{number}", TIME.name) for number in (2, 3)]
+    hidden = [value for at, call in enumerate(calls) for value in responses.said(at, call) if "item" in value]
+    said = responses.said(2, responses.words("", "msg-2"))[:1]
+    second = responses.lifecycle(responses.response(id="resp-2"), hidden, said)
+    head, tail = responses.stream(*second[:-1]), event(responses.numbered(second, 2)[-1])
+    pieces = [head, deltas("a", "b", first=7, output_index=2), tail]
+    answer = responses.told(responses.words("Five.", "msg-3"), id="resp-3")
+    body = RESPONSES.request(streaming=True)
+    plain = play(RESPONSES, body, [responses.stream(*first), Answer(pieces), answer])
+
+    assert plain.body == play(RESPONSES, body, [responses.stream(*first), b"".join(pieces), answer], size=1).body
+    assert plain.body.count(b'"output_index":1,"content_index":0,"delta":"') == 2

@@ -80,6 +80,7 @@ class Branch:
     talk: Talk
     waiting: list[str] = field(default_factory=list)  # the client's calls that it has not answered
     turns: list[tuple[Client, int]] = field(default_factory=list)  # before each: the client, the length of the story
+    moved: int = 0  # so often; no call's id comes twice in one course, but it may come in another
 
     def forked(self, at: int) -> Branch:
         """The same conversation before its turn `at`."""
@@ -87,11 +88,12 @@ class Branch:
         twin = Talk(copy.deepcopy(client), talk.streaming, talk.recall)
         twin.provider = talk.provider
         twin.story = talk.story[:story]
-        return Branch(twin, turns=self.turns[:at])
+        return Branch(twin, turns=self.turns[:at], moved=self.moved)
 
     def play(self, move: Move, numbers: Iterator[int]) -> None:
         talk = self.talk
         talk.streaming = move.streaming
+        self.moved += 1
         rounds = [self._answer(number, made, numbers) for number, made in enumerate(move.rounds)]
         if self.waiting:
             results = [(id_, f"result of {id_}") for id_ in self.waiting]
@@ -105,9 +107,7 @@ class Branch:
         """Words and arguments tell all answers apart; the ids of their calls don't, on another branch."""
         unique = next(numbers)
         speaks = made.speaks or not made.calls
-        calls = [
-            self._call(f"call_{len(self.talk.story)}_{number}_{at}", own, unique) for at, own in enumerate(made.calls)
-        ]
+        calls = [self._call(f"call_{self.moved}_{number}_{at}", own, unique) for at, own in enumerate(made.calls)]
         thoughts = [hm(f"Thought {unique}.")] if made.thinks else []
         return answer(*thoughts, *([f"Words, number {unique}. "] if speaks else []), *calls)
 

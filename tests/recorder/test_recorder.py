@@ -226,6 +226,24 @@ async def test_a_caller_who_leaves_in_the_moment_of_success_is_ended(
     assert one(path, "interceptions")["status"] == "cancelled"
 
 
+async def test_an_end_is_taken_without_waiting_though_the_queue_is_full(
+    recorder: Recorder, writer: Writer, path: Path
+) -> None:
+    it = an_interception()
+    async with asyncio.timeout(10):
+        await recorder.start(it)
+        for _ in range(4):
+            await recorder.record(it, PromptRecord("?", None))
+        waiting = asyncio.create_task(recorder.record(it, PromptRecord("?", None)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        with pytest.raises(StopIteration):  # at its end at once: a request that is being cancelled loses no end
+            recorder.finish(it, DONE).send(None)
+        await waiting
+        await recorder.flush()
+    assert one(path, "interceptions")["status"] == "completed"
+
+
 async def test_nothing_stays_behind_when_all_is_well(recorder: Recorder) -> None:
     it = an_interception()
     await recorder.start(it)

@@ -1,17 +1,18 @@
 """How the database is opened, and what is said when it can't be."""
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine, create_mock_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.errors import Unavailable
-from aibridge.store.engine import StoreError, database_path, open_engine, open_sync_engine, writing
+from aibridge.store.engine import StoreError, database_path, open_engine, open_sync_engine, writing, writing_directly
 
 
 @pytest.fixture
@@ -101,6 +102,52 @@ async def test_a_failed_transaction_leaves_nothing(engine: AsyncEngine) -> None:
             raise LookupError
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT * FROM t"))).all() == []
+
+
+@pytest.fixture
+def sync_engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_sync_engine(f"sqlite:///{tmp_path}/a.db", busy_seconds=0)
+    with writing_directly(engine) as cursor:
+        cursor.execute("CREATE TABLE t (a UNIQUE)")
+    yield engine
+    engine.dispose()
+
+
+def rows(engine: Engine) -> list[int]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT a FROM t")).scalars())
+
+
+def test_writing_directly_holds_the_lock_too(sync_engine: Engine, tmp_path: Path) -> None:
+    with writing_directly(sync_engine) as cursor:
+        other = sqlite3.connect(tmp_path / "a.db", timeout=0, isolation_level=None)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        cursor.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
+        assert other.execute("SELECT * FROM t").fetchall() == []
+    other.close()
+    assert rows(sync_engine) == [1, 2]
+
+
+def test_what_fails_directly_leaves_nothing_and_is_told_as_ever(sync_engine: Engine) -> None:
+    with pytest.raises(IntegrityError) as caught, writing_directly(sync_engine) as cursor:
+        cursor.executemany("INSERT INTO t VALUES (?)", [("canary",), ("canary",)])
+    assert isinstance(caught.value.orig, sqlite3.IntegrityError)
+    assert "canary" not in str(caught.value)
+    with suppress(LookupError), writing_directly(sync_engine) as cursor:
+        cursor.execute("INSERT INTO t VALUES (1)")
+        raise LookupError
+    assert rows(sync_engine) == []
+
+
+def test_a_lock_that_another_holds_is_told_as_ever(sync_engine: Engine, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "a.db", timeout=0, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"), writing_directly(sync_engine):
+        pass
+    other.close()
+    with writing_directly(sync_engine):
+        pass
 
 
 async def test_errors_quote_no_values(engine: AsyncEngine) -> None:

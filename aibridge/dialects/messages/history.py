@@ -102,7 +102,8 @@ def _results(answered: Sequence[tuple[ToolCall, ToolResult]]) -> list[Message]:
 
 
 def _result(call: ToolCall, result: ToolResult) -> Message:
-    block = {"type": "tool_result", "tool_use_id": call.id, "content": [_block(part) for part in result.parts]}
+    parts = [_block(part) for part in result.parts if part.text]  # an empty text block would be refused
+    block = {"type": "tool_result", "tool_use_id": call.id, "content": parts}
     return block if result.error is None else {**block, "is_error": True}
 
 
