@@ -243,6 +243,13 @@ def test_a_picture_of_a_type_that_the_provider_does_not_take_is_told_in_words() 
     assert result["content"] == [{"type": "text", "text": "[image: image/svg+xml, 6 bytes]"}]
 
 
+@shows("results first")
+def test_a_result_without_words_has_no_empty_block() -> None:
+    [result] = second(asked(OURS, results={"time": ToolResult((Text(""),))}))["messages"][2]["content"]
+
+    assert result["content"] == []
+
+
 # What is read of it.
 
 
