@@ -303,6 +303,19 @@ async def test_an_error_of_the_block_passes(client: Client) -> None:
             _ = 1 / 0
 
 
+async def test_a_blocks_own_error_passes_though_the_client_is_gone(client: Client) -> None:
+    client.says("http.disconnect")
+    with pytest.raises(ZeroDivisionError):
+        async with reply_to(client).attended():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                _ = 1 / 0
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
 async def test_nobody_attends_after_the_block(client: Client) -> None:
     before = asyncio.all_tasks()
 

@@ -23,6 +23,16 @@ async def test_it_limits_nothing_it_was_not_asked_to_limit() -> None:
         assert await response.aread() == b"{}"
 
 
+@pytest.mark.parametrize(("keepalive", "connections"), [(30.0, 1), (0.0, 3)])
+async def test_an_idle_connection_is_kept_as_long_as_told(keepalive: float, connections: int) -> None:
+    async with replying(reply()) as provider:
+        async with AiohttpTransport(system_authorities(), keepalive=keepalive) as transport:
+            for _ in range(3):
+                response = await transport.handle_async_request(httpx2.Request("GET", provider.base_url))
+                assert await response.aread() == b"{}"
+    assert provider.connections == connections
+
+
 @pytest.mark.parametrize("value", [b"a\nb", b"caf\xe9"])
 async def test_a_header_that_cannot_be_sent_is_httpx2s_own_error(value: bytes) -> None:
     async with replying(reply()) as provider, AiohttpTransport(system_authorities()) as transport:
