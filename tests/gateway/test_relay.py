@@ -304,13 +304,16 @@ async def test_an_error_of_the_block_passes(client: Client) -> None:
 
 
 async def test_a_blocks_own_error_passes_though_the_client_is_gone(client: Client) -> None:
-    client.says("http.disconnect")
-    with pytest.raises(ZeroDivisionError):
+    async def answer() -> None:
         async with reply_to(client).attended():
             try:
                 await asyncio.Event().wait()
             finally:
                 _ = 1 / 0
+
+    client.says("http.disconnect")
+    with pytest.raises(ZeroDivisionError):
+        await answer()
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0

@@ -37,12 +37,15 @@ async def test_an_error_is_whose_job_it_was_and_the_next_job_is_done(thread: One
         assert await next_one == "done"
 
 
-async def test_a_job_that_nobody_waits_for_any_more_is_done_all_the_same(thread: OneThread) -> None:
+async def test_a_job_that_nobody_waits_for_any_more_is_done_all_the_same(
+    thread: OneThread, caplog: pytest.LogCaptureFixture
+) -> None:
     done: list[str] = []
     thread.do(lambda: done.append("yes")).cancel()
     async with asyncio.timeout(5):
         await thread.do(lambda: None)
     assert done == ["yes"]
+    assert caplog.messages == []  # no complaint of the event loop's
 
 
 async def test_it_ends_when_all_is_done(thread: OneThread) -> None:

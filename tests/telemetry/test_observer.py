@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from aibridge.errors import UpstreamError
 from aibridge.model import Head, Outcome, Relay, ToolResult
 from aibridge.ports import Observer
+from aibridge.telemetry import watch
 from aibridge.telemetry.logs import formatter
 from aibridge.telemetry.metrics import Metrics
 from aibridge.telemetry.observer import Telemetry
@@ -79,6 +80,8 @@ async def test_it_is_what_the_gateway_reports_to() -> None:
     observer: Observer = Telemetry(Metrics(), NoTracing())
     with observer.intercept(*WHO) as sight, sight.step("ProcessRequest"):
         await sight.sending(sink)(Relay(b"a"))
+        assert watch.current.get() is not None
+    assert watch.current.get() is None
 
 
 async def test_a_passthrough_is_counted_by_its_bounded_name() -> None:
