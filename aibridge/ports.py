@@ -98,7 +98,7 @@ class Recorder(Protocol):
         ...
 
     async def finish(self, interception: Interception, outcome: Outcome) -> None:
-        """Takes the end."""
+        """Takes the end, without waiting: whoever ends an interception may be on the way out."""
         ...
 
 
