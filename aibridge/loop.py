@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from aibridge.dialects.base import Exchange, usage_of
 from aibridge.errors import AibridgeError, EndlessTools, UpstreamError
@@ -78,21 +78,22 @@ class Loop:
         ran = iter(await self._toolbox.call([call for call in calls if call.input is not None]))
         return [ToolResult.failure(_NO_OBJECT) if call.input is None else next(ran) for call in calls]
 
-    async def _put(self, outputs: Iterator[Output]) -> None:
+    async def _put(self, outputs: Iterable[Output]) -> None:
         """Relays what came together in one write, then hands on the records; an error's victims go out before it."""
-        data: list[bytes] = []
+        relays: list[Relay] = []
         try:
             for output in outputs:
                 if isinstance(output, Relay):
-                    data.append(output.data)
+                    relays.append(output)
                 elif isinstance(output, Head):
                     await self._send(output)
                 else:
                     self._records.append(output)
         finally:
-            if data:
-                await self._send(Relay(b"".join(data)))
-            await self._hand_on()
+            if relays:
+                await self._send(relays[0] if len(relays) == 1 else Relay(b"".join(relay.data for relay in relays)))
+            if self._records:
+                await self._hand_on()
 
     async def _hand_on(self) -> None:
         """Hands the records on; one whose taking is cancelled stays, for abandon()."""

@@ -149,8 +149,8 @@ class Sight(Protocol):
         """Surrounds a wait for the client, which is no time of the gateway's own."""
         ...
 
-    def sending(self, send: Send) -> Send:
-        """The same way to the client, watched."""
+    def answering(self) -> None:
+        """The first bytes of an answer go out now, behind a successful head. Called once at most."""
         ...
 
 
@@ -225,5 +225,4 @@ class Unobserved:
     def waiting(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def sending(self, send: Send) -> Send:
-        return send
+    def answering(self) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from aibridge.dialects.codec import as_input
@@ -131,12 +131,12 @@ class Exchange(ABC):
             kept = tuple(header for header in headers if header[0] not in _NOT_OURS_IN_A_STREAM)
             yield Head(status, kept + STREAM_HEADERS)
 
-    def receive(self, data: bytes) -> Iterator[Output]:
+    def receive(self, data: bytes) -> Iterable[Output]:
         """Takes bytes of the body as they come. Raises UpstreamError where they can't be borne."""
         if self._refused is None:
             return self._receive(data)
         self._refused += data
-        return iter(())
+        return ()
 
     def end_round(self) -> Iterator[Output]:
         """Takes the body's end. Raises UpstreamError where the answer has none, or is a refusal after round 1."""
@@ -194,7 +194,7 @@ class Exchange(ABC):
     def _request(self, last: bool) -> bytes: ...
 
     @abstractmethod
-    def _receive(self, data: bytes) -> Iterator[Output]: ...
+    def _receive(self, data: bytes) -> Iterable[Output]: ...
 
     @abstractmethod
     def _end_round(self) -> Iterator[Output]: ...

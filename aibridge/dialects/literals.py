@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from aibridge.dialects.codec import decode
 
@@ -27,6 +27,20 @@ def parted(data: bytes, run: re.Pattern[bytes]) -> Iterator[bytes]:
         done = match.end()
     if done < len(data):
         yield data[done:]
+
+
+Piece = str | bytes
+"""Some text: decoded, or still the JSON string in ASCII that it came as. Most text is never asked for."""
+
+
+def piece_of(literals: Sequence[bytes]) -> Piece | None:
+    """The text of these strings, one behind the other, left as it is if it can be; None where one is not UTF-8."""
+    return literals[0] if len(literals) == 1 and literals[0].isascii() else joined(literals)
+
+
+def spoken(pieces: Iterable[Piece]) -> str:
+    """The text of all pieces."""
+    return "".join(piece if isinstance(piece, str) else str(decode(piece)) for piece in pieces)
 
 
 def joined(literals: Iterable[bytes]) -> str | None:

@@ -171,12 +171,13 @@ class Turn(Exchange, Generic[R]):
         self._sent = len(body)
         return body
 
-    def _receive(self, data: bytes) -> Iterator[Output]:
-        if relayed := self._framing.receive(data):
-            yield Relay(relayed)
+    def _receive(self, data: bytes) -> Sequence[Output]:
+        relayed = self._framing.receive(data)
         self.error = self._framing.error
-        if not self._prompted and self._round.response_id is not None:
-            yield from self._prompt_record(self._round.response_id)
+        outputs: tuple[Output, ...] = (Relay(relayed),) if relayed else ()
+        if self._prompted or self._round.response_id is None:
+            return outputs
+        return (*outputs, *self._prompt_record(self._round.response_id))
 
     def _end_round(self) -> Iterator[Output]:
         if relayed := self._framing.end():

@@ -62,15 +62,16 @@ class Intercept:
                 await refuse(send, self._route.dialect, error)
                 return
             with sight.step("ProcessRequest"):
-                await self._run(turn, self._reply(turn, receive, send), sight)
+                await self._run(turn, self._reply(turn, receive, send, sight))
 
-    def _reply(self, turn: _Turn, receive: Receive, send: Send) -> Reply:
+    def _reply(self, turn: _Turn, receive: Receive, send: Send, sight: Sight) -> Reply:
         return Reply(
             receive,
             send,
             extra=((b"x-aibridge-interception-id", turn.interception.id.encode()),),
             keepalive=turn.exchange.keepalive,
             every=self._limits.keepalive_seconds,
+            answering=sight.answering,
         )
 
     async def _open(
@@ -101,7 +102,7 @@ class Intercept:
             most = self._limits.max_tools
             logger.warning("%d injected tools are left out: a request holds %d (tools.max_tools)", left_out, most)
 
-    async def _run(self, turn: _Turn, reply: Reply, sight: Sight) -> None:
+    async def _run(self, turn: _Turn, reply: Reply) -> None:
         """Runs the turn to whatever end, and records that end come what may."""
         services, interception = self._services, turn.interception
 
@@ -109,7 +110,7 @@ class Intercept:
             await services.recorder.record(interception, record)
 
         upstream = services.upstreams.bind(turn.target)
-        loop = Loop(turn.exchange, upstream, turn.toolbox, turn.recall, send=sight.sending(reply), emit=emit)
+        loop = Loop(turn.exchange, upstream, turn.toolbox, turn.recall, send=reply, emit=emit)
         gone = False
         try:
             async with reply.attended():

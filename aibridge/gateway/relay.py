@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import cast
 
@@ -24,14 +25,28 @@ class ClientGone(AibridgeError):
 
 
 class Reply:
-    """One HTTP response. Call it with the Head, then with what follows; a body that is no stream comes in one piece."""
+    """One HTTP response. Call it with the Head, then with what follows; a body that is no stream comes in one piece.
 
-    def __init__(self, receive: Receive, send: Send, *, extra: Headers = (), keepalive: bytes = b"", every: float = 15):
+    `extra`: headers of ours. `keepalive` breaks each silence of `every` seconds in a stream. `answering` is called when
+    the first bytes behind a successful head go out.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        extra: Headers = (),
+        keepalive: bytes = b"",
+        every: float = 15,
+        answering: Callable[[], None] | None = None,
+    ) -> None:
         self._receive = receive
         self._send = send
         self._extra = extra
         self._keepalive = keepalive
-        self._every = every  # seconds of silence
+        self._every = every
+        self._answering = answering
         self._loop = asyncio.get_running_loop()
         self._head: Head | None = None  # not sent yet
         self._streaming = False
@@ -42,12 +57,25 @@ class Reply:
 
     async def __call__(self, output: Head | Relay) -> None:
         """Sends, and waits while the client reads slower than we write."""
-        if isinstance(output, Relay):
-            await self._send_body(output.data)
-        elif _is_stream(output):
-            await self.stream(output)
+        if isinstance(output, Head):
+            await self._begin(output)
+            return
+        if self._answering is not None:
+            self._answering()
+            self._answering = None
+        if self._streaming:
+            self._last_sent = self._loop.time()
+            await self._send({"type": "http.response.body", "body": output.data, "more_body": True})
         else:
-            self._head = output
+            await self._send_whole(output.data)
+
+    async def _begin(self, head: Head) -> None:
+        if not 200 <= head.status < 300:
+            self._answering = None
+        if _is_stream(head):
+            await self.stream(head)
+        else:
+            self._head = head
 
     async def stream(self, head: Head) -> None:
         """Starts a body of unknown length, whatever its type."""
@@ -65,10 +93,11 @@ class Reply:
     async def finish(self) -> None:
         """Ends the response."""
         if self._head is not None:
-            await self._send_body(b"")
+            await self._send_whole(b"")
         elif self._streaming:
             self._streaming = False
-            await self._send_body(b"")
+            self._complete = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def attended(self) -> AbstractAsyncContextManager[None]:
         """Runs its block while the client is there: raises ClientGone in it as soon as the client is not."""
@@ -101,7 +130,8 @@ class Reply:
         while self._streaming:
             silence = self._loop.time() - self._last_sent
             if silence >= self._every:
-                await self._send_body(self._keepalive)
+                self._last_sent = self._loop.time()
+                await self._send({"type": "http.response.body", "body": self._keepalive, "more_body": True})
             else:
                 await asyncio.sleep(self._every - silence)
 
@@ -109,13 +139,11 @@ class Reply:
         headers = [*returnable(head.headers), *more, *self._extra]
         await self._send({"type": "http.response.start", "status": head.status, "headers": headers})
 
-    async def _send_body(self, data: bytes) -> None:
-        if self._head is not None:
-            head, self._head = self._head, None
-            await self._send_head(head, ((b"content-length", b"%d" % len(data)),))
-        self._last_sent = self._loop.time()
-        self._complete = not self._streaming
-        await self._send({"type": "http.response.body", "body": data, "more_body": self._streaming})
+    async def _send_whole(self, body: bytes) -> None:
+        head, self._head = cast(Head, self._head), None
+        await self._send_head(head, ((b"content-length", b"%d" % len(body)),))
+        self._complete = True
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _is_stream(head: Head) -> bool:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, final
 
 from aibridge.model import Headers
-from aibridge.ports import Recorder, Send, Toolboxes, Upstreams
+from aibridge.ports import Recorder, Toolboxes, Upstreams
 from aibridge.telemetry.fan import fan_out
 from aibridge.telemetry.metered import MetricsRecorder
 from aibridge.telemetry.metrics import Metrics
@@ -47,9 +47,9 @@ class Sight:
         """Surrounds what is no time of the gateway's own, such as reading a body that comes slowly."""
         return self._watch.waiting()
 
-    def sending(self, send: Send) -> Send:
-        """The same way to the client, watched: when the first bytes went out, how long a slow client was waited for."""
-        return self._watch.sending(send)
+    def answering(self) -> None:
+        """The first bytes of an answer go out now, behind a successful head."""
+        self._watch.answering()
 
 
 @final

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import final
 
-from aibridge.model import Actor, Headers, InjectedTool, Target, ToolCall, ToolResult
+from aibridge.model import Actor, InjectedTool, Target, ToolCall, ToolResult
 from aibridge.ports import Response, Toolbox, Toolboxes, Upstream, Upstreams
 from aibridge.telemetry.watch import Watch, current
 
@@ -36,51 +36,30 @@ class _TimedUpstream:
 
 
 class _TimedRound:
-    """One request and its response: both the wait for the first byte and the wait for each next one count."""
+    """One request and its response. All of it counts: the gateway's part of a chunk is done while the next is made."""
 
-    __slots__ = ("_opening", "_watch")
+    __slots__ = ("_began", "_opening", "_watch")
 
     def __init__(self, opening: AbstractAsyncContextManager[Response], watch: Watch) -> None:
         self._opening = opening
         self._watch = watch
 
     async def __aenter__(self) -> Response:
-        with self._watch.waiting():
-            response = await self._opening.__aenter__()
-        return _TimedResponse(response, self._watch)
+        self._began = self._watch.clock()
+        try:
+            return await self._opening.__aenter__()
+        except BaseException:
+            self._count()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        self._count()
         return await self._opening.__aexit__(kind, error, traceback)
 
-
-class _TimedResponse:
-    __slots__ = ("_chunks", "_response", "_watch")
-
-    def __init__(self, response: Response, watch: Watch) -> None:
-        self._response = response
-        self._watch = watch
-        self._chunks = aiter(response)
-
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._response.headers
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        watch = self._watch
-        began = watch.clock()
-        try:
-            return await anext(self._chunks)
-        finally:
-            watch.waited += watch.clock() - began
+    def _count(self) -> None:
+        self._watch.waited += self._watch.clock() - self._began
 
 
 @final

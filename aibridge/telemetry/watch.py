@@ -7,9 +7,6 @@ from contextvars import ContextVar, Token
 from time import perf_counter
 from typing import Self
 
-from aibridge.model import Head, Relay
-from aibridge.ports import Send
-
 Clock = Callable[[], float]
 """Seconds that only grow."""
 
@@ -17,7 +14,7 @@ Clock = Callable[[], float]
 class Watch:
     """Runs from the request's arrival. Entered, it is `current` in there, and in the tasks made in there."""
 
-    __slots__ = ("_answered", "_token", "clock", "facts", "first_token", "started", "waited")
+    __slots__ = ("_token", "clock", "facts", "first_token", "started", "waited")
 
     def __init__(self, interception_id: str, clock: Clock = perf_counter) -> None:
         self.facts = {"interception_id": interception_id}
@@ -25,10 +22,9 @@ class Watch:
         self.clock = clock
         self.started = clock()
         self.waited = 0.0
-        """Seconds spent waiting for the provider, for tools and for a slow client."""
+        """Seconds spent waiting for the provider and for tools."""
         self.first_token: float | None = None
         """Seconds from the start to the first bytes behind a successful head."""
-        self._answered = False
 
     def __enter__(self) -> Self:
         self._token: Token[Watch | None] = current.set(self)
@@ -51,21 +47,9 @@ class Watch:
         """The time spent in there is spent waiting for somebody else."""
         return Waiting(self)
 
-    def sending(self, send: Send) -> Send:
-        """The same way to the client, under this clock."""
-
-        async def timed(output: Head | Relay) -> None:
-            began = self.clock()
-            if isinstance(output, Head):
-                self._answered = 200 <= output.status < 300
-            elif self._answered and self.first_token is None:
-                self.first_token = began - self.started
-            try:
-                await send(output)
-            finally:
-                self.waited += self.clock() - began
-
-        return timed
+    def answering(self) -> None:
+        """The first bytes of an answer go out now, behind a successful head."""
+        self.first_token = self.elapsed
 
 
 class Waiting:

@@ -10,6 +10,7 @@ import aiohttp
 import httpx2
 
 from aibridge.upstream.exceptions import FOREIGN, Told
+from aibridge.upstream.redaction import Cleaner
 from aibridge.upstream.silence import Silence
 
 _NO_LIMIT: Final = 86_400.0  # seconds; stands for a request that may wait for ever
@@ -19,6 +20,7 @@ class Answer(httpx2.AsyncByteStream):
     """A status, headers as they came, and the body as it arrives: what came together comes in one piece.
 
     A peer that is silent for `silence` seconds between two pieces is given up. Trouble is raised as `told` tells it.
+    A piece of a stream costs one turn in here, so what is done to each is done here and not around it.
     """
 
     def __init__(self, response: aiohttp.ClientResponse, silence: float | None, told: Told) -> None:
@@ -29,6 +31,8 @@ class Answer(httpx2.AsyncByteStream):
         self._told = told
         self._silence = Silence(silence or _NO_LIMIT, self._interrupt)
         self._begun = False
+        self._cleaner: Cleaner | None = None
+        self._ahead = b""  # what comes before all that is still to be read
         self._error: Exception | None = None
         self._closed = self._watch()
 
@@ -36,18 +40,30 @@ class Answer(httpx2.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        if self._begun and not self._content.is_eof():
-            self._silence.begin()
-        try:
-            piece = await self._content.readany()
-        except FOREIGN as error:
-            piece = self._rescue(error)
-        finally:
-            self._silence.end()
-        if not piece:
-            raise self._error or StopAsyncIteration
-        self._begun = True
-        return piece
+        if self._ahead:
+            piece, self._ahead = self._ahead, b""
+            return piece
+        while True:
+            if self._begun and not self._content.is_eof():
+                self._silence.begin()
+            try:
+                piece = await self._content.readany()
+            except FOREIGN as error:
+                piece = self._rescue(error)
+            finally:
+                self._silence.end()
+            if not piece:
+                return self._last_piece()
+            self._begun = True
+            if self._cleaner is not None:
+                piece = self._cleaner.clean(piece)
+            if piece:
+                return piece
+
+    def resume(self, first: bytes, cleaner: Cleaner) -> None:
+        """Begins again with the first piece, and takes secrets out of all of them."""
+        self._cleaner = cleaner
+        self._ahead = cleaner.clean(first)
 
     def close(self) -> None:
         """Closes the connection, unless the whole body came and it is back in the pool."""
@@ -59,6 +75,12 @@ class Answer(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         self.close()
+
+    def _last_piece(self) -> bytes:
+        """What was held back of the body. Raises StopAsyncIteration, or the body's trouble, where nothing was."""
+        if self._cleaner is not None and (rest := self._cleaner.rest()):
+            return rest
+        raise self._error or StopAsyncIteration
 
     def _rescue(self, error: Exception) -> bytes:
         """What came before the error, which is raised when next asked: aiohttp would have the error overtake it."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from aibridge.errors import AibridgeError
 from aibridge.model import Credential
 
 _SHORTEST = 5  # bytes; anything shorter is no secret, and replacing it would only garble words
@@ -48,36 +47,19 @@ def redact(text: bytes, secrets: Mapping[bytes, bytes]) -> bytes:
     return text
 
 
-class Redacted(AsyncIterator[bytes]):
-    """A body without its secrets, wherever it is cut into pieces; any other passes byte for byte.
+class Cleaner:
+    """Takes the secrets out of one body, wherever it is cut into pieces; any other passes byte for byte.
 
-    What may be the beginning of a secret, at the end of a piece, comes with the next one.
+    What may be the beginning of a secret, at the end of a piece, comes with the next one, or with the end.
     """
 
-    __slots__ = ("_end", "_held", "_pieces", "_secrets", "_within", "_words")
+    __slots__ = ("_held", "_secrets", "_within", "_words")
 
-    def __init__(self, pieces: AsyncIterator[bytes], secrets: Secrets) -> None:
-        self._pieces = pieces
+    def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets.certain
         self._words = tuple(secrets.certain)
         self._within = secrets.within
         self._held = b""
-        self._end: Exception | None = None
-
-    async def __anext__(self) -> bytes:
-        if self._end is not None:
-            raise self._end
-        while True:
-            try:
-                piece = await anext(self._pieces)
-            except (StopAsyncIteration, AibridgeError) as end:
-                if not self._held:
-                    raise
-                self._end = end
-                piece, self._held = self._held, b""
-                return piece
-            if cleaned := self.clean(piece):
-                return cleaned
 
     def clean(self, piece: bytes) -> bytes:
         """What may go on of the next piece; it may be nothing."""
@@ -90,6 +72,11 @@ class Redacted(AsyncIterator[bytes]):
             held = max(_begun(word, piece) for word in self._words)
             piece, self._held = piece[: len(piece) - held], piece[len(piece) - held :]
         return piece
+
+    def rest(self) -> bytes:
+        """What was held back, once nothing follows."""
+        rest, self._held = self._held, b""
+        return rest
 
 
 def _begun(secret: bytes, text: bytes) -> int:

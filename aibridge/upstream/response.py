@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import httpx2
 
 from aibridge.errors import AibridgeError
 from aibridge.model import Headers
 from aibridge.upstream.decoding import decoded
+from aibridge.upstream.redaction import Cleaner
 
 Pieces = AsyncIterator[bytes]
 Explain = Callable[[httpx2.RequestError], AibridgeError]
 
 
+@dataclass(frozen=True, slots=True)
 class Response:
-    """Implements ports.Response: a first piece that has been seen, and the rest as it arrives.
+    """Implements ports.Response: a body whose first piece, or end, has been seen."""
 
-    `first` is the whole body of an error; it is empty once it was read.
-    """
+    status: int
+    headers: Headers
+    body: Pieces
+    """Raises UpstreamError where it is cut, UpstreamTimeout where it stalls."""
 
-    __slots__ = ("_rest", "first", "headers", "status")
-
-    def __init__(self, status: int, headers: Headers, first: bytes, rest: Pieces) -> None:
-        self.status = status
-        self.headers = headers
-        self.first = first
-        self._rest = rest
+    error: bytes = b""
+    """The whole of an error's body."""
 
     def __aiter__(self) -> Pieces:
-        return self
-
-    def __anext__(self) -> Awaitable[bytes]:
-        """The next piece. Raises UpstreamError where the body is cut, UpstreamTimeout where it stalls."""
-        return self._seen() if self.first else anext(self._rest)
-
-    async def _seen(self) -> bytes:
-        first, self.first = self.first, b""
-        return first
+        return self.body
 
 
 def plain(headers: Headers, body: Pieces, explain: Explain) -> tuple[Headers, Pieces]:
@@ -65,11 +57,26 @@ async def whole(first: bytes, rest: Pieces, limit: int) -> bytes:
     return b"".join(pieces)[:limit]
 
 
-class Nothing(Pieces):
-    """A body that is over."""
+async def cleaned(first: bytes, rest: Pieces, cleaner: Cleaner) -> Pieces:
+    """A body without its secrets. What came before any trouble comes before it."""
+    try:
+        if piece := cleaner.clean(first):
+            yield piece
+        async for data in rest:
+            if piece := cleaner.clean(data):
+                yield piece
+    except AibridgeError:
+        if piece := cleaner.rest():
+            yield piece
+        raise
+    if piece := cleaner.rest():
+        yield piece
 
-    async def __anext__(self) -> bytes:
-        raise StopAsyncIteration
+
+async def alone(piece: bytes) -> Pieces:
+    """A body of one piece; of none where that is empty."""
+    if piece:
+        yield piece
 
 
 def header(headers: Headers, name: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
 
@@ -15,8 +16,8 @@ from aibridge.upstream.answer import Answer
 from aibridge.upstream.attempts import Attempts
 from aibridge.upstream.failure import refused, unanswered
 from aibridge.upstream.line import Line
-from aibridge.upstream.redaction import Redacted, Secrets, redact
-from aibridge.upstream.response import Nothing, Pieces, Response, header, plain, whole, without
+from aibridge.upstream.redaction import Cleaner, Secrets, redact
+from aibridge.upstream.response import Pieces, Response, alone, cleaned, header, plain, whole, without
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Round:
         else:
             self._answer.close()  # its body is here
             today = self._line.policies.clock.today()
-            attempts.failed(refused(response.status, response.headers, response.first, today))
+            attempts.failed(refused(response.status, response.headers, response.error, today))
         return response
 
     async def _pause(self, attempts: Attempts) -> None:
@@ -113,7 +114,7 @@ class Round:
         guard.reschedule(None)
         if status >= 400:
             return _error(status, headers, await whole(first, rest, MAX_ERROR_BYTES), secrets)
-        return _answered(status, headers, first, rest, secrets)
+        return _answered(answer, headers, first, rest, secrets)
 
     def _refused(self, response: Response, attempts: Attempts) -> Response:
         """The last answer as the caller gets it."""
@@ -124,7 +125,8 @@ class Round:
             raise faults.refused_key(name, target.credential)
         if soonest is not None:
             asked = b"%d" % max(1, math.ceil(soonest))
-            response.headers = (*without(response.headers, b"retry-after", b"retry-after-ms"), (b"retry-after", asked))
+            others = without(response.headers, b"retry-after", b"retry-after-ms")
+            return replace(response, headers=(*others, (b"retry-after", asked)))
         return response
 
 
@@ -133,14 +135,16 @@ def _error(status: int, headers: Headers, body: bytes, secrets: Secrets) -> Resp
     headers = tuple((name, redact(value, secrets.all)) for name, value in headers)
     if clean and header(headers, b"content-length") != b"%d" % len(clean):  # the answer to a HEAD has no body
         headers = without(headers, b"content-length")
-    return Response(status, headers, clean, Nothing())
+    return Response(status, headers, alone(clean), clean)
 
 
-def _answered(status: int, headers: Headers, first: bytes, rest: Pieces, secrets: Secrets) -> Response:
-    if not secrets.certain:
-        return Response(status, headers, first, rest)
+def _answered(answer: Answer, headers: Headers, first: bytes, rest: Pieces, secrets: Secrets) -> Response:
     values = b"\n".join([value for _, value in headers])
     if any(map(values.__contains__, secrets.certain)):
         headers = tuple((name, redact(value, secrets.certain)) for name, value in headers)
-    redacted = Redacted(rest, secrets)
-    return Response(status, headers, redacted.clean(first), redacted)
+    cleaner = Cleaner(secrets)
+    if rest is answer:  # it came without a content-coding, as nearly all do
+        answer.resume(first, cleaner)
+    else:
+        rest = cleaned(first, rest, cleaner)
+    return Response(answer.status, headers, rest)

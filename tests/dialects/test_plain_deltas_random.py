@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aibridge.dialects.literals import parted
+from aibridge.dialects.literals import parted, spoken
+from aibridge.dialects.messages import plain as messages_plain
 from aibridge.dialects.messages.plain import RUN
 from aibridge.dialects.messages.plain import together as messages_together
 from aibridge.dialects.responses.plain import Deltas
@@ -169,14 +170,19 @@ def response_delta(number: int, text: str, index: int = 0, **more: Any) -> bytes
 @pytest.mark.parametrize(("kind", "member"), KINDS)
 def test_deltas_of_messages_are_read_as_one(kind: str, member: str) -> None:
     data = message_delta("Five", 3, kind, member) + message_delta(' "p.m."\n', 3, kind, member)
-    assert messages_together(data) == (3, {"type": kind, member: 'Five "p.m."\n'})
+    assert messages_together(data) == messages_plain.Deltas(3, member, 'Five "p.m."\n')
+
+
+def test_what_one_delta_says_is_decoded_only_where_it_must_be() -> None:
+    for text in ("Five", "fünf"):
+        found = messages_together(message_delta(text)), responses_together(response_delta(4, text))
+        assert [spoken([deltas.text]) for deltas in found if deltas] == [text, text]
+    assert messages_together(message_delta("Five")) == messages_plain.Deltas(0, "text", b'"Five"')
 
 
 def test_anthropic_may_pad_its_deltas() -> None:
-    assert messages_together(message_delta("Five").replace(b"}}", b"}     }")) == (
-        0,
-        {"type": "text_delta", "text": "Five"},
-    )
+    padded = message_delta("Five").replace(b"}}", b"}     }")
+    assert messages_together(padded) == messages_together(message_delta("Five")) is not None
 
 
 def test_deltas_of_responses_are_read_as_one() -> None:

@@ -135,6 +135,35 @@ async def test_a_streams_head_goes_out_at_once_and_each_piece_after_it(client: C
     ]
 
 
+async def test_the_first_bytes_behind_a_good_head_are_told_once(client: Client, clock: Clock) -> None:
+    told: list[int] = []
+    reply = Reply(
+        client.receive, client.send, keepalive=b": keepalive\n\n", answering=lambda: told.append(len(client.sent))
+    )
+
+    async def answer() -> None:
+        async with reply.attended():
+            await reply(Head(200, EVENTS))
+            await asyncio.Event().wait()
+
+    async with running(answer()):
+        await clock.go(15.1)
+        assert (client.bodies, told) == ([b": keepalive\n\n"], [])
+        await reply(Relay(b"data: 1\n\n"))
+        await reply(Relay(b"data: 2\n\n"))
+        assert told == [2]
+
+
+async def test_of_a_refusal_none_are(client: Client) -> None:
+    told: list[int] = []
+    reply = Reply(client.receive, client.send, answering=lambda: told.append(1))
+
+    await reply(Head(429, JSON))
+    await reply(Relay(b"{}"))
+
+    assert told == []
+
+
 async def test_any_body_can_be_streamed(client: Client) -> None:
     reply = reply_to(client)
 

@@ -11,14 +11,12 @@ from aibridge.errors import AibridgeError
 from aibridge.model import (
     Actor,
     Credential,
-    Head,
     Headers,
     InjectedTool,
     Interception,
     Outcome,
     PromptRecord,
     Record,
-    Relay,
     Target,
     ThoughtRecord,
     TokenUsage,
@@ -164,7 +162,3 @@ SELECTED = ToolUsage("resp_1", "call_2", "read_file", b"{}", injected=False)
 def second(usage: TokenUsage = USAGE) -> TokenUsage:
     """What another round used."""
     return replace(usage, response_id="resp_2")
-
-
-async def sink(output: Head | Relay) -> None:
-    """A client that takes all."""

@@ -9,7 +9,7 @@ from aibridge.telemetry.watch import Watch
 from tests.telemetry.fakes import CALL, TARGET, TOOL, FakeClock, FakeResponse, FakeToolboxes, FakeUpstreams
 
 
-async def test_waiting_for_the_first_byte_and_for_each_next_one_counts() -> None:
+async def test_a_round_counts_from_the_request_to_the_last_byte() -> None:
     clock = FakeClock()
     response = FakeResponse(200, [b"a", b"b"], before_chunk=lambda: clock.advance(2), headers=((b"a", b"b"),))
     upstream = TimedUpstreams(FakeUpstreams([response], before_answer=lambda: clock.advance(10))).bind(TARGET)
@@ -18,10 +18,12 @@ async def test_waiting_for_the_first_byte_and_for_each_next_one_counts() -> None
             assert (opened.status, opened.headers) == (200, ((b"a", b"b"),))
             got = []
             async for chunk in opened:
-                clock.advance(0.5)  # what the gateway does with it is its own time
+                clock.advance(0.5)  # the provider goes on meanwhile
                 got.append(chunk)
+            clock.advance(0.25)
+        clock.advance(0.125)  # only what comes between rounds is the gateway's own time
     assert got == [b"a", b"b"]
-    assert (watch.waited, watch.own) == (14, 1)
+    assert (watch.waited, watch.own) == (15.25, 0.125)
 
 
 async def test_a_failed_opening_counts_too() -> None:

@@ -1,45 +1,21 @@
 import asyncio
 from contextlib import suppress
 
-from aibridge.model import Head, Relay
 from aibridge.telemetry.watch import Watch, current
-from tests.telemetry.fakes import FakeClock, sink
+from tests.telemetry.fakes import FakeClock
 
 
-async def test_the_first_token_is_the_first_relay_behind_a_good_head() -> None:
+def test_the_first_token_is_timed_from_the_start() -> None:
     clock = FakeClock()
     watch = Watch("id", clock)
-    send = watch.sending(sink)
-    clock.advance(1)
-    await send(Head(200, ()))
-    clock.advance(0.5)
-    await send(Relay(b"a"))
+    assert watch.first_token is None
+    clock.advance(1.5)
+    watch.answering()
     clock.advance(7)
-    await send(Relay(b"b"))
     assert watch.first_token == 1.5
 
 
-async def test_a_refusal_has_no_first_token() -> None:
-    watch = Watch("id", FakeClock())
-    send = watch.sending(sink)
-    await send(Head(429, ()))
-    await send(Relay(b"{}"))
-    assert watch.first_token is None
-
-
-async def test_waiting_for_a_slow_client_is_not_the_gateways_own_time() -> None:
-    clock = FakeClock()
-    watch = Watch("id", clock)
-
-    async def slow(_: Head | Relay) -> None:
-        clock.advance(3)
-
-    clock.advance(1)
-    await watch.sending(slow)(Head(200, ()))
-    assert (watch.elapsed, watch.waited, watch.own) == (4, 3, 1)
-
-
-def test_nor_is_waiting_for_anybody_else() -> None:
+def test_waiting_for_somebody_else_is_not_its_own_time() -> None:
     clock = FakeClock()
     watch = Watch("id", clock)
     with suppress(ValueError), watch.waiting():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from aibridge.errors import UpstreamError
 from aibridge.model import Credential
-from aibridge.upstream.redaction import Redacted, Secrets, redact, replacements
+from aibridge.upstream.redaction import Cleaner, Secrets, redact, replacements
+from aibridge.upstream.response import cleaned
 
 
 def test_the_credential_is_shown_as_its_hint_and_other_keys_not_at_all() -> None:
@@ -42,8 +43,8 @@ async def body(pieces: Iterable[bytes], end: Exception | None = None) -> AsyncIt
         raise end
 
 
-async def read(pieces: Iterable[bytes]) -> list[bytes]:
-    return [piece async for piece in Redacted(body(pieces), SECRETS)]
+async def read(pieces: Iterable[bytes], end: Exception | None = None) -> list[bytes]:
+    return [piece async for piece in cleaned(b"", body(pieces, end), Cleaner(SECRETS))]
 
 
 def cut(text: bytes, places: Iterable[int]) -> list[bytes]:
@@ -74,11 +75,10 @@ async def test_an_event_is_never_held_back() -> None:
 
 
 async def test_what_came_before_a_cut_is_not_lost() -> None:
-    redacted = Redacted(body([b"data: sk-"], UpstreamError("cut")), SECRETS)
-    assert [await anext(redacted), await anext(redacted)] == [b"data: ", b"sk-"]
-    for _ in range(2):
-        with pytest.raises(UpstreamError):
-            await anext(redacted)
+    pieces = cleaned(b"data: {}", body([b"data: sk-"], UpstreamError("cut")), Cleaner(SECRETS))
+    assert [await anext(pieces) for _ in range(3)] == [b"data: {}", b"data: ", b"sk-"]
+    with pytest.raises(UpstreamError):
+        await anext(pieces)
 
 
 def test_answers_keep_words_that_are_hardly_secrets() -> None:

@@ -30,8 +30,9 @@ class PlainChunks:
             return None
         if data.count(b"\n\n") != data.count(self._begin) or data.count(_FINISH) != data.count(_NO_FINISH):
             return None
-        if any(mark in data for mark in self._telling):
-            return None
+        for mark in self._telling:
+            if mark in data:
+                return None
         if _USAGE in data:
             if data.count(_USAGE) != data.count(_NO_USAGE):
                 return None

@@ -6,9 +6,10 @@ All of their bytes are known but for the text, so what they say can be read with
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from aibridge.dialects.literals import NUMBER, STRING, joined
+from aibridge.dialects.literals import NUMBER, STRING, Piece, piece_of
 
 _BEGIN, _END = b"event: content_block_delta\n", b"}\n\n"
 _FORM = (
@@ -18,22 +19,42 @@ _FORM = (
 )
 _DELTA = re.compile(_FORM)
 
+_MEMBERS = {
+    b'text_delta","text': "text",
+    b'thinking_delta","thinking': "thinking",
+    b'input_json_delta","partial_json': "partial_json",
+}
+
 RUN = re.compile(_FORM + b"++")
 """Some deltas, one right behind the other."""
 
 
-def together(data: bytes) -> tuple[int, dict[str, Any]] | None:
-    """The index of a block and one delta that says what all of these say; None where they are not all plain."""
-    if not (data.startswith(_BEGIN) and data.endswith(_END)):
-        return None
+class Deltas(NamedTuple):
+    """Some deltas of one block."""
+
+    block: int  # its index
+    member: str  # what of the block they add to
+    text: Piece
+
+
+def together(data: bytes) -> Deltas | None:
+    """What these deltas say; None where they are not all plain."""
+    one = _DELTA.fullmatch(data)
+    if one is not None:
+        return _deltas(one[2], one[3], one.groups()[3:])
+    return _several(data) if data.startswith(_BEGIN) and data.endswith(_END) else None
+
+
+def _several(data: bytes) -> Deltas | None:
     found = _DELTA.findall(data)
     if not found:
         return None
     events, indexes, kinds, literals = zip(*found, strict=True)
     if b"".join(events) != data or len({*indexes}) > 1 or len({*kinds}) > 1:
         return None
-    text = joined(literals)
-    if text is None:
-        return None
-    kind, member = kinds[0].decode().split('","')
-    return int(indexes[0]), {"type": kind, member: text}
+    return _deltas(indexes[0], kinds[0], literals)
+
+
+def _deltas(index: bytes, kind: bytes, literals: Sequence[bytes]) -> Deltas | None:
+    text = piece_of(literals)
+    return None if text is None else Deltas(int(index), _MEMBERS[kind], text)

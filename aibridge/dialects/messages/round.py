@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aibridge.dialects.codec import as_object, count, encode
+from aibridge.dialects.literals import Piece, spoken
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
 _CUT_OFF = frozenset({"max_tokens", "refusal", "model_context_window_exceeded"})
-_GROWING = {"text_delta": "text", "thinking_delta": "thinking"}
+_GROWING = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """The members that deltas add to, by the type of the delta."""
 
 
@@ -19,8 +20,7 @@ class Block:
     def __init__(self, start: dict[str, Any], *, ours: bool) -> None:
         self.content = dict(start)
         self.ours = ours  # a call of an injected tool
-        self._pieces: dict[str, list[str]] = {}
-        self._input: list[str] = []
+        self._pieces: dict[str, list[Piece]] = {}
 
     @property
     def type(self) -> JSON:
@@ -29,29 +29,32 @@ class Block:
     def absorb(self, delta: Mapping[str, Any]) -> None:
         """Takes one delta."""
         kind = str(delta.get("type"))
-        if kind == "input_json_delta":
-            self._input.append(str(delta.get("partial_json") or ""))
+        if kind in _GROWING:
+            self.grow(_GROWING[kind], str(delta.get(_GROWING[kind]) or ""))
         elif kind == "citations_delta":
             self.content["citations"] = [*(self.content.get("citations") or ()), delta.get("citation")]
-        elif kind in _GROWING:
-            name = _GROWING[kind]
-            self._pieces.setdefault(name, []).append(str(delta.get(name) or ""))
         else:  # a signature, or whatever else comes in one piece
             self.content.update({key: value for key, value in delta.items() if key != "type"})
+
+    def grow(self, member: str, piece: Piece) -> None:
+        """Adds to a member that comes in pieces."""
+        self._pieces.setdefault(member, []).append(piece)
 
     def whole(self) -> dict[str, JSON]:
         """The block as the provider would have sent it whole."""
         grown: dict[str, JSON] = {
-            name: str(self.content.get(name) or "") + "".join(pieces) for name, pieces in self._pieces.items()
+            member: str(self.content.get(member) or "") + spoken(pieces)
+            for member, pieces in self._pieces.items()
+            if member != "partial_json"
         }
-        if self._input or self.ours:  # the provider takes back nothing but an object
+        if "partial_json" in self._pieces or self.ours:  # the provider takes back nothing but an object
             grown["input"] = as_object(self.text) or {}
         return {**self.content, **grown}
 
     @property
     def text(self) -> str:
         """A call's arguments so far, as they were sent."""
-        given = "".join(self._input) or self.content.get("input", {})
+        given = spoken(self._pieces.get("partial_json", ())) or self.content.get("input", {})
         return given if isinstance(given, str) else encode(given).decode()
 
 

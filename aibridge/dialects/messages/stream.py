@@ -51,9 +51,9 @@ class MessagesStream:
         if self.error or self.done or self._stop or not self._decoder.idle:
             return False
         plain = together(data)
-        if plain is None or self._shown.get(plain[0]) != plain[0]:
+        if plain is None or self._shown.get(plain.block) != plain.block:
             return False
-        self._blocks[plain[0]].absorb(plain[1])
+        self._blocks[plain.block].grow(plain.member, plain.text)
         return True
 
     def end(self) -> bytes:

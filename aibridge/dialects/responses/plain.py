@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from aibridge.dialects.literals import NAME, NUMBER, STRING, joined
+from aibridge.dialects.literals import NAME, NUMBER, STRING, Piece, joined, piece_of
 
 _BEGIN, _END = re.compile(rb"event: response\.[a-z_.]+\.delta\n"), b"}\n\n"
 _FORM = (
@@ -28,13 +28,19 @@ class Deltas(NamedTuple):
     item: int  # its index
     first: int  # the number of the first event
     size: int
-    text: str
+    text: Piece
 
 
 def together(data: bytes) -> Deltas | None:
     """What these deltas say; None where they are not all plain."""
-    if not (data.endswith(_END) and _BEGIN.match(data)):
-        return None
+    one = _DELTA.fullmatch(data)
+    if one is not None:
+        text = piece_of(one.groups()[4:])
+        return None if text is None else Deltas(int(one[4]), int(one[3]), 1, text)
+    return _several(data) if data.endswith(_END) and _BEGIN.match(data) else None
+
+
+def _several(data: bytes) -> Deltas | None:
     found = _DELTA.findall(data)
     if not found:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aibridge.dialects.codec import as_object, count, encode
+from aibridge.dialects.literals import Piece, spoken
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
@@ -28,7 +29,7 @@ class ResponsesRound:
     def __init__(self, tools: Mapping[str, InjectedTool]) -> None:
         self._tools = tools
         self.items: dict[int, dict[str, Any]] = {}  # by output index
-        self._pieces: dict[int, list[str]] = {}  # the deltas of items that are not done
+        self._pieces: dict[int, list[Piece]] = {}  # the deltas of items that are not done
         self.response_id: str | None = None
         self.status: JSON = None
         self.error: UpstreamError | None = None  # why the provider failed, if it did
@@ -63,10 +64,10 @@ class ResponsesRound:
         self.items[index] = item
         self._pieces[index] = []
 
-    def absorb(self, index: int, delta: JSON) -> None:
+    def absorb(self, index: int, piece: Piece) -> None:
         """Takes a piece of an item."""
-        if index in self._pieces and isinstance(delta, str):
-            self._pieces[index].append(delta)
+        if index in self._pieces:
+            self._pieces[index].append(piece)
 
     def is_ours(self, item: Mapping[str, Any]) -> bool:
         """Whether an item is a call of an injected tool; a name within a namespace is another name."""
@@ -91,7 +92,7 @@ class ResponsesRound:
     def _grown(self, index: int, item: dict[str, Any]) -> dict[str, Any]:
         """A call that is not done, with what has come of its text."""
         member, pieces = _TEXTS.get(str(item.get("type"))), self._pieces.get(index)
-        return {**item, member: "".join(pieces)} if member and pieces else item
+        return {**item, member: spoken(pieces)} if member and pieces else item
 
     def _call(self, item: Mapping[str, Any]) -> ToolCall:
         kind, name = str(item["type"]), str(item.get("name") or "")
@@ -119,7 +120,7 @@ class ResponsesRound:
     def token_usage(self, request_bytes: int) -> TokenUsage:
         if not isinstance(self.usage, dict):
             said = sum(len(encode(item)) for item in self.items.values())
-            said += sum(len(piece) for pieces in self._pieces.values() for piece in pieces)
+            said += sum(len(spoken(pieces)) for pieces in self._pieces.values())
             if not (said or self.ended):  # it did not answer, so it charged nothing
                 return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
             return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})

@@ -147,8 +147,8 @@ class ResponsesStream:
             self._round.put(index, item)
             if index not in self._shown and not self._round.is_ours(item):
                 self._shown[index], self._next = self._next, self._next + 1
-        else:
-            self._round.absorb(index, value.get("delta"))
+        elif isinstance(value.get("delta"), str):
+            self._round.absorb(index, value["delta"])
         if index not in self._shown:
             return b"" if index in self._round.items else self._numbered(event, value)
         shown = self._shown[index]
