@@ -249,11 +249,11 @@ def _breaker_watch(metrics: Metrics) -> Watch:
     def watch(circuit: Circuit, event: str) -> None:
         labels = circuit.provider, circuit.endpoint, metrics.models(circuit.model)
         if event == "refused":
-            metrics.breaker_rejects[labels].inc()
+            metrics.breaker_rejects[labels] += 1
             return
-        metrics.breaker_state[labels].set(states[event])
+        metrics.breaker_state[labels] = states[event]
         if event == "open":
-            metrics.breaker_trips[labels].inc()
+            metrics.breaker_trips[labels] += 1
 
     return watch
 

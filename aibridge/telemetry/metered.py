@@ -1,4 +1,4 @@
-"""The recorder that counts instead of keeping."""
+"""What is counted of what is recorded."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _NOT_TOKENS: Final = frozenset({"total_tokens", "web_search_requests"})
 
 
 @final
-class MetricsRecorder:
-    """Derives the metrics from what is recorded, and the times from the current watch, where there is one."""
+class MetricsListener:
+    """Derives the metrics from what it hears, and the times from the current watch, where there is one."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    async def start(self, interception: Interception) -> None:
-        self._metrics.inflight[interception.provider_name, self._model(interception), interception.route].inc()
+    def start(self, interception: Interception) -> None:
+        self._metrics.inflight[interception.provider_name, self._model(interception), interception.route] += 1
 
-    async def record(self, interception: Interception, record: Record) -> None:
+    def record(self, interception: Interception, record: Record) -> None:
         match record:
             case TokenUsage():
                 self._tokens(interception, record)
@@ -30,46 +30,46 @@ class MetricsRecorder:
                 self._tool(interception, record)
             case PromptRecord():
                 provider, model, client = self._asker(interception)
-                self._metrics.prompts[provider, model, client].inc()
+                self._metrics.prompts[provider, model, client] += 1
             case ThoughtRecord():
                 pass  # no metric tells of thoughts
             case _:
                 assert_never(record)
 
-    async def finish(self, interception: Interception, outcome: Outcome) -> None:
+    def finish(self, interception: Interception, outcome: Outcome) -> None:
         metrics, route = self._metrics, interception.route
         provider, model, client = self._asker(interception)
-        metrics.inflight[provider, model, route].dec()
-        metrics.interceptions[provider, model, outcome.status, route, interception.method, client].inc()
+        metrics.inflight[provider, model, route] -= 1
+        metrics.interceptions[provider, model, outcome.status, route, interception.method, client] += 1
         watch = current.get()
         if watch is None:
             return
-        metrics.duration[provider, model].observe(watch.elapsed)
-        metrics.overhead[route,].observe(watch.own)
+        metrics.duration.observe((provider, model), watch.elapsed)
+        metrics.overhead.observe((route,), watch.own)
         if interception.streaming and watch.first_token is not None:
-            metrics.first_token[provider, model].observe(watch.first_token)
+            metrics.first_token.observe((provider, model), watch.first_token)
 
     def _tokens(self, interception: Interception, usage: TokenUsage) -> None:
         provider, model, client = self._asker(interception)
         tokens = self._metrics.tokens
-        tokens[provider, model, "input", client].inc(usage.input)
-        tokens[provider, model, "output", client].inc(usage.output)
+        tokens[provider, model, "input", client] += usage.input
+        tokens[provider, model, "output", client] += usage.output
         if usage.cache_read:
-            tokens[provider, model, "cache_read_input", client].inc(usage.cache_read)
+            tokens[provider, model, "cache_read_input", client] += usage.cache_read
         if usage.cache_write:
-            tokens[provider, model, "cache_write_input", client].inc(usage.cache_write)
+            tokens[provider, model, "cache_write_input", client] += usage.cache_write
         for name, count in usage.extra.items():
             if type(count) is int and count > 0 and name not in _NOT_TOKENS:
-                tokens[provider, model, self._metrics.token_types(name), client].inc(count)
+                tokens[provider, model, self._metrics.token_types(name), client] += count
 
     def _tool(self, interception: Interception, usage: ToolUsage) -> None:
         provider, model = interception.provider_name, self._model(interception)
         if not usage.injected:
             name = self._metrics.client_tools(usage.tool)
-            self._metrics.selected[provider, model, name].inc()
+            self._metrics.selected[provider, model, name] += 1
             return
         name, outcome = self._metrics.injected_tools(usage.tool), "failed" if usage.error is not None else "completed"
-        self._metrics.injected[provider, model, usage.server or "", name, outcome].inc()
+        self._metrics.injected[provider, model, usage.server or "", name, outcome] += 1
 
     def _model(self, interception: Interception) -> str:
         return self._metrics.models(interception.model)

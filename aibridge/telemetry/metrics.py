@@ -5,39 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar, final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics import MetricWrapperBase
 
 from aibridge.telemetry.bounded import Bounded
+from aibridge.telemetry.values import Histogram, Values
 
 _PREFIX: Final = "aibridge_"
 _TURNS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _FIRST_TOKENS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _OVERHEADS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 
-M = TypeVar("M", bound=MetricWrapperBase)
-
-
-class Children(dict[tuple[str, ...], M]):
-    """The children of one metric by their labels, each made once: the library's own look-up formats and locks."""
-
-    def __init__(self, metric: M) -> None:
-        super().__init__()
-        self._metric = metric
-
-    def __missing__(self, labels: tuple[str, ...]) -> M:
-        child = self[labels] = self._metric.labels(*labels)
-        return child
+M = TypeVar("M", Values, Histogram)
 
 
 @final
@@ -45,8 +25,6 @@ class Metrics:
     """All metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
-        # A second series for each that nobody asked for. The library has no types there.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.labels: dict[str, tuple[str, ...]] = {}
         """Every metric of ours by its whole name, with the names of its labels."""
@@ -113,15 +91,20 @@ class Metrics:
         self.labels[_PREFIX + name] = tuple(labels.split())
         return _PREFIX + name
 
-    def _counter(self, name: str, meaning: str, labels: str) -> Children[Counter]:
-        return Children(Counter(self._name(name, labels), meaning, labels.split(), registry=self.registry))
+    def _counter(self, name: str, meaning: str, labels: str) -> Values:
+        whole, names = self._name(name, labels), labels.split()
+        return self._registered(Values(lambda: CounterMetricFamily(whole, meaning, labels=names)))
 
-    def _gauge(self, name: str, meaning: str, labels: str) -> Children[Gauge]:
-        return Children(Gauge(self._name(name, labels), meaning, labels.split(), registry=self.registry))
+    def _gauge(self, name: str, meaning: str, labels: str) -> Values:
+        whole, names = self._name(name, labels), labels.split()
+        return self._registered(Values(lambda: GaugeMetricFamily(whole, meaning, labels=names)))
 
     def _plain(self, name: str, meaning: str) -> Gauge:
         return Gauge(self._name(name), meaning, registry=self.registry)
 
-    def _histogram(self, name: str, meaning: str, labels: str, buckets: tuple[float, ...]) -> Children[Histogram]:
-        metric = Histogram(self._name(name, labels), meaning, labels.split(), registry=self.registry, buckets=buckets)
-        return Children(metric)
+    def _histogram(self, name: str, meaning: str, labels: str, buckets: tuple[float, ...]) -> Histogram:
+        return self._registered(Histogram(self._name(name, labels), meaning, labels.split(), buckets))
+
+    def _registered(self, metric: M) -> M:
+        self.registry.register(metric)
+        return metric

@@ -8,9 +8,9 @@ from typing import Self, final
 
 from aibridge.model import Headers
 from aibridge.ports import Recorder, Toolboxes, Upstreams
-from aibridge.telemetry.fan import fan_out
-from aibridge.telemetry.metered import MetricsRecorder
+from aibridge.telemetry.metered import MetricsListener
 from aibridge.telemetry.metrics import Metrics
+from aibridge.telemetry.overheard import Overheard
 from aibridge.telemetry.timed import TimedToolboxes, TimedUpstreams
 from aibridge.telemetry.tracing import Steps, Tracing
 from aibridge.telemetry.watch import Watch
@@ -68,7 +68,7 @@ class Telemetry:
         self, provider: str, route: str, method: str, path: str, headers: Headers
     ) -> AbstractContextManager[None]:
         """Watches one request that is passed through. `route` is its bounded name, `path` what was asked for."""
-        self.metrics.passthrough[provider, route, method].inc()
+        self.metrics.passthrough[provider, route, method] += 1
         return self._tracing.passthrough(provider, path, headers)
 
     def upstreams(self, inner: Upstreams) -> Upstreams:
@@ -81,7 +81,7 @@ class Telemetry:
 
     def recorder(self, inner: Recorder) -> Recorder:
         """The same recorder, and beside it the metrics that come of what is recorded."""
-        return fan_out(self._tracing.recorder(inner), MetricsRecorder(self.metrics))
+        return Overheard(self._tracing.recorder(inner), MetricsListener(self.metrics))
 
     async def close(self) -> None:
         """Sends the last spans."""

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aibridge.model import Interception, Outcome, PromptRecord, Record, TokenUsage
-from aibridge.telemetry.metered import MetricsRecorder
+from aibridge.telemetry.metered import MetricsListener
 from aibridge.telemetry.metrics import Metrics
 from aibridge.telemetry.watch import Watch
 from tests.telemetry.fakes import INJECTED, INTERCEPTION, PROMPT, SELECTED, THOUGHT, USAGE, FakeClock
@@ -32,26 +32,26 @@ def value(metrics: Metrics, name: str, labels: dict[str, str]) -> float | None:
     return samples(metrics).get((f"aibridge_{name}", frozenset(labels.items())))
 
 
-async def play(metrics: Metrics, *records: Record, interception: Interception = INTERCEPTION) -> None:
-    recorder = MetricsRecorder(metrics)
-    await recorder.start(interception)
+def play(metrics: Metrics, *records: Record, interception: Interception = INTERCEPTION) -> None:
+    listener = MetricsListener(metrics)
+    listener.start(interception)
     for record in records:
-        await recorder.record(interception, record)
-    await recorder.finish(interception, Outcome("completed", 1))
+        listener.record(interception, record)
+    listener.finish(interception, Outcome("completed", 1))
 
 
-async def test_an_interception_is_in_flight_until_it_ends(metrics: Metrics) -> None:
-    recorder, where = MetricsRecorder(metrics), WHERE | {"route": INTERCEPTION.route}
-    await recorder.start(INTERCEPTION)
+def test_an_interception_is_in_flight_until_it_ends(metrics: Metrics) -> None:
+    listener, where = MetricsListener(metrics), WHERE | {"route": INTERCEPTION.route}
+    listener.start(INTERCEPTION)
     assert value(metrics, "interceptions_inflight", where) == 1
-    await recorder.finish(INTERCEPTION, Outcome("failed", 1, "timeout"))
+    listener.finish(INTERCEPTION, Outcome("failed", 1, "timeout"))
     assert value(metrics, "interceptions_inflight", where) == 0
     ended = ASKED | {"status": "failed", "route": INTERCEPTION.route, "method": "POST"}
     assert value(metrics, "interceptions_total", ended) == 1
 
 
-async def test_prompts_and_tools_are_counted_and_thoughts_are_not(metrics: Metrics) -> None:
-    await play(metrics, PROMPT, INJECTED, replace(INJECTED, error="no"), INJECTED, SELECTED, THOUGHT)
+def test_prompts_and_tools_are_counted_and_thoughts_are_not(metrics: Metrics) -> None:
+    play(metrics, PROMPT, INJECTED, replace(INJECTED, error="no"), INJECTED, SELECTED, THOUGHT)
     assert value(metrics, "prompts_total", ASKED) == 1
     ours = WHERE | {"server": "time", "name": "now"}
     assert value(metrics, "injected_tool_invocations_total", ours | {"outcome": "completed"}) == 2
@@ -59,9 +59,9 @@ async def test_prompts_and_tools_are_counted_and_thoughts_are_not(metrics: Metri
     assert value(metrics, "non_injected_tool_selections_total", WHERE | {"name": "read_file"}) == 1
 
 
-async def test_tokens_are_counted_by_type_over_all_rounds(metrics: Metrics) -> None:
+def test_tokens_are_counted_by_type_over_all_rounds(metrics: Metrics) -> None:
     extra = {"completion_reasoning": 4, "total_tokens": 20, "estimated": True, "zero": 0, "odd": "x"}
-    await play(metrics, USAGE, replace(USAGE, cache_read=0, extra=extra))
+    play(metrics, USAGE, replace(USAGE, cache_read=0, extra=extra))
     found = {
         dict(labels)["type"]: number
         for (name, labels), number in samples(metrics).items()
@@ -76,37 +76,37 @@ async def test_tokens_are_counted_by_type_over_all_rounds(metrics: Metrics) -> N
     }
 
 
-async def test_times_come_from_the_watch(metrics: Metrics) -> None:
+def test_times_come_from_the_watch(metrics: Metrics) -> None:
     clock = FakeClock()
     with Watch("id", clock) as watch:
         clock.advance(2)
         watch.waited, watch.first_token = 1.5, 0.7
-        await play(metrics)
+        play(metrics)
     assert value(metrics, "interceptions_duration_seconds_sum", WHERE) == 2
     assert value(metrics, "overhead_seconds_sum", {"route": INTERCEPTION.route}) == 0.5
     assert value(metrics, "time_to_first_token_seconds_sum", WHERE) == 0.7
 
 
-async def test_an_answer_in_one_piece_has_no_first_token(metrics: Metrics) -> None:
+def test_an_answer_in_one_piece_has_no_first_token(metrics: Metrics) -> None:
     with Watch("id") as watch:
         watch.first_token = 0.7
-        await play(metrics, interception=replace(INTERCEPTION, streaming=False))
+        play(metrics, interception=replace(INTERCEPTION, streaming=False))
     assert value(metrics, "time_to_first_token_seconds_count", WHERE) is None
     assert value(metrics, "interceptions_duration_seconds_count", WHERE) == 1
 
 
-async def test_without_a_watch_only_the_times_are_missing(metrics: Metrics) -> None:
-    await play(metrics)
+def test_without_a_watch_only_the_times_are_missing(metrics: Metrics) -> None:
+    play(metrics)
     assert value(metrics, "interceptions_duration_seconds_count", WHERE) is None
     assert {name for name, _ in samples(metrics) if name == "aibridge_interceptions_total"}
 
 
-async def test_labels_that_a_caller_chooses_are_bounded(metrics: Metrics) -> None:
+def test_labels_that_a_caller_chooses_are_bounded(metrics: Metrics) -> None:
     for number in range(300):
         usage = TokenUsage(None, 1, 1, extra={f"type{number}": 1})
         tool, ours = replace(SELECTED, tool=f"tool{number}"), replace(INJECTED, tool=f"ours{number * 4}")
         interception = replace(INTERCEPTION, model=f"model{number}", client=f"client{number}")
-        await play(metrics, PromptRecord("?", None), usage, tool, ours, interception=interception)
+        play(metrics, PromptRecord("?", None), usage, tool, ours, interception=interception)
     seen: dict[str, set[str]] = {}
     for name, labels in samples(metrics):
         for label, content in labels:

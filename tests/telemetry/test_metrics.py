@@ -1,6 +1,6 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from aibridge.telemetry.metrics import Children, Metrics
+from aibridge.telemetry.metrics import Metrics
 
 PUBLIC = {
     "aibridge_interceptions_total": ("provider", "model", "status", "route", "method", "client"),
@@ -49,7 +49,28 @@ def test_the_recorder_is_asked_at_each_scrape() -> None:
     assert b"aibridge_recorder_spooled_records 7.0\n" in body
 
 
-def test_children_are_made_once() -> None:
-    prompts = Metrics().prompts
-    assert isinstance(prompts, Children)
-    assert prompts["a", "b", "c"] is prompts["a", "b", "c"]
+def test_counters_and_gauges_add_up() -> None:
+    metrics = Metrics()
+    metrics.prompts["a", "b", "c"] += 1
+    metrics.prompts["a", "b", "c"] += 2
+    metrics.inflight["a", "b", "c"] += 2
+    metrics.inflight["a", "b", "c"] -= 1
+    body, _ = metrics.render()
+    assert b'aibridge_prompts_total{client="c",model="b",provider="a"} 3.0\n' in body
+    assert b'aibridge_interceptions_inflight{model="b",provider="a",route="c"} 1.0\n' in body
+
+
+def test_a_histogram_counts_in_each_bucket_what_is_no_greater() -> None:
+    metrics = Metrics()
+    for seconds in (0.1, 0.2, 0.25, 7200):
+        metrics.duration.observe(("work", "gpt-x"), seconds)
+    samples = [
+        (sample.labels.get("le"), sample.value)
+        for family in text_string_to_metric_families(metrics.render()[0].decode())
+        if family.name == "aibridge_interceptions_duration_seconds"
+        for sample in family.samples
+        if sample.name.endswith("_bucket")
+    ]
+    assert samples[:3] == [("0.1", 1), ("0.25", 3), ("0.5", 3)]
+    assert samples[-2:] == [("3600.0", 3), ("+Inf", 4)]
+    assert b'aibridge_interceptions_duration_seconds_sum{model="gpt-x",provider="work"} 7200.55' in metrics.render()[0]
