@@ -20,7 +20,9 @@ from starlette.types import ASGIApp
 
 from aibridge import config
 from aibridge.config import Settings
+from aibridge.gateway.connection import ConnectionLimits
 from aibridge.gateway.credentials import central_credentials
+from aibridge.gateway.files import connections_for
 from aibridge.gateway.health import Check, Readiness, Report, healthz
 from aibridge.gateway.identity import Anonymous
 from aibridge.gateway.routes import Gateway
@@ -142,7 +144,8 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             readiness.stop()
             gateway.stop()
 
-        server = Server(gateway, grace_seconds=settings.server.shutdown_grace_seconds, on_stop=stop)
+        grace = settings.server.shutdown_grace_seconds
+        server = Server(gateway, grace_seconds=grace, on_stop=stop, limits=_connection_limits(settings.server))
         yield House(server, listener, tools, recorder)
 
 
@@ -202,6 +205,19 @@ def _limits(settings: Settings) -> Limits:
         keepalive_seconds=settings.server.keepalive_seconds,
         max_rounds=settings.tools.max_rounds,
         max_tools=settings.tools.max_tools,
+        max_concurrent_requests=settings.server.max_concurrent_requests,
+        max_concurrent_per_actor=settings.server.max_concurrent_per_actor,
+    )
+
+
+def _connection_limits(server: config.Server) -> ConnectionLimits:
+    return ConnectionLimits(
+        max_connections=connections_for(server.max_connections, server.max_concurrent_requests),
+        max_header_bytes=server.max_header_bytes,
+        header_seconds=server.header_seconds,
+        body_seconds=server.body_seconds,
+        idle_seconds=server.idle_seconds,
+        slow_reader_seconds=server.slow_reader_seconds,
     )
 
 

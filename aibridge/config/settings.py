@@ -58,6 +58,30 @@ class Server(Section):
         default=15, description="A silent stream gets a keepalive after so many seconds."
     )
     max_request_bytes: Count = Field(default=33554432, description="Larger request bodies are refused with 413.")
+    max_header_bytes: Annotated[Count, Field(ge=1024)] = Field(
+        default=65536, description="Larger heads of requests are refused with 431."
+    )
+    header_seconds: Seconds = Field(
+        default=20, description="How long a request's headers may take; then 408, and the connection closes."
+    )
+    body_seconds: Seconds = Field(
+        default=30, description="How long a request's body may stand still, or nearly; then 408."
+    )
+    idle_seconds: Seconds = Field(
+        default=75, description="How long a connection may be without a request; then it closes."
+    )
+    slow_reader_seconds: Seconds = Field(
+        default=60, description="How long a client may leave its response unread, or nearly; then it is cut."
+    )
+    max_connections: Count = Field(
+        default=16384, description="Clients' connections at a time; beyond that one without a request closes."
+    )
+    max_concurrent_requests: Count = Field(
+        default=2000, description="Requests at a time; beyond that they are refused with 503."
+    )
+    max_concurrent_per_actor: Annotated[Count | None, EmptyIsNone] = Field(
+        default=None, description="Requests of one actor at a time; beyond that 429. `null`: as many as of all."
+    )
     shutdown_grace_seconds: SecondsOrZero = Field(
         default=30,
         description="How long open requests may go on after a signal to stop; then they are ended in their stream.",

@@ -16,7 +16,9 @@ from aibridge.dialects.messages import Messages
 from aibridge.dialects.responses import Responses
 from aibridge.errors import AibridgeError, Unavailable, UpstreamTimeout
 from aibridge.gateway.clients import client_of
+from aibridge.gateway.connection import why_gone
 from aibridge.gateway.credentials import choose_credential
+from aibridge.gateway.crowd import Crowd
 from aibridge.gateway.headers import Values, first, first_values, forwardable, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
@@ -40,10 +42,17 @@ class Intercept:
     """The endpoint of one provider's route, as an ASGI application."""
 
     def __init__(
-        self, services: Services, limits: Limits, provider: Provider, route: Intercepted, total_seconds: float
+        self,
+        services: Services,
+        limits: Limits,
+        crowd: Crowd,
+        provider: Provider,
+        route: Intercepted,
+        total_seconds: float,
     ) -> None:
         self._services = services
         self._limits = limits
+        self._crowd = crowd
         self._provider = provider
         self._route = route
         self._total_seconds = total_seconds
@@ -62,7 +71,7 @@ class Intercept:
                 await refuse(send, self._route.dialect, error)
                 return
             with sight.step("ProcessRequest"):
-                await self._run(turn, self._reply(turn, receive, send, sight))
+                await self._run(turn, self._reply(turn, receive, send, sight), scope)
 
     def _reply(self, turn: _Turn, receive: Receive, send: Send, sight: Sight) -> Reply:
         return Reply(
@@ -81,6 +90,7 @@ class Intercept:
         refuse_control_characters(headers)
         values = first_values(headers)
         identity = await self._services.identify(headers)
+        self._crowd.claim(scope, identity.actor)
         credential = choose_credential(self._provider, identity.own)
         with sight.waiting():
             body = await read_body(values, receive, self._limits.max_request_bytes)
@@ -102,7 +112,7 @@ class Intercept:
             most = self._limits.max_tools
             logger.warning("%d injected tools are left out: a request holds %d (tools.max_tools)", left_out, most)
 
-    async def _run(self, turn: _Turn, reply: Reply) -> None:
+    async def _run(self, turn: _Turn, reply: Reply, scope: Scope) -> None:
         """Runs the turn to whatever end, and records that end come what may."""
         services, interception = self._services, turn.interception
 
@@ -123,7 +133,7 @@ class Intercept:
             await asyncio.shield(_stop(loop, reply))
             raise
         finally:
-            outcome = _cancelled(turn.exchange) if gone else turn.exchange.outcome
+            outcome = _cancelled(turn.exchange, why_gone(scope)) if gone else turn.exchange.outcome
             if outcome.status == "failed":
                 logger.warning("an interception failed: %s: %.200s", outcome.error_type, outcome.error_message)
             await services.recorder.finish(interception, outcome)  # never waits, so nothing can cancel it
@@ -192,5 +202,5 @@ async def _stop(loop: Loop, reply: Reply) -> None:
     await reply.finish()
 
 
-def _cancelled(exchange: Exchange) -> Outcome:
-    return Outcome("cancelled", exchange.rounds, "cancelled", "the client went away")
+def _cancelled(exchange: Exchange, why: str) -> Outcome:
+    return Outcome("cancelled", exchange.rounds, "cancelled", why)

@@ -11,6 +11,7 @@ from aibridge.dialects.refusal import refusal, refusal_headers
 from aibridge.dialects.responses.history import response_key, stored_id
 from aibridge.errors import AibridgeError, UpstreamTimeout
 from aibridge.gateway.credentials import choose_credential
+from aibridge.gateway.crowd import Crowd
 from aibridge.gateway.headers import first_values, forwardable, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, read_body, refuse
@@ -25,9 +26,12 @@ _STORED = re.compile(r"/responses/(?P<id>[^/]+)(?P<rest>(?:/.*)?)")
 class Passthrough:
     """The endpoint of one provider's unread routes, as an ASGI application."""
 
-    def __init__(self, services: Services, limits: Limits, provider: Provider, total_seconds: float) -> None:
+    def __init__(
+        self, services: Services, limits: Limits, crowd: Crowd, provider: Provider, total_seconds: float
+    ) -> None:
         self._services = services
         self._limits = limits
+        self._crowd = crowd
         self._provider = provider
         self._total_seconds = total_seconds
         self._dialect: DialectName = error_dialect(provider)
@@ -45,6 +49,7 @@ class Passthrough:
         try:
             refuse_control_characters(headers)
             identity = await self._services.identify(headers)
+            self._crowd.claim(scope, identity.actor)
             credential = choose_credential(self._provider, identity.own)
             body = await read_body(first_values(headers), receive, self._limits.max_request_bytes)
             path = await self._as_known_upstream(path, identity.actor)

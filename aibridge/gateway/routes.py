@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aibridge.errors import ClientError, NotFound, Unavailable
+from aibridge.gateway.crowd import Crowd
 from aibridge.gateway.headers import first, first_values
 from aibridge.gateway.intercept import Intercept
 from aibridge.gateway.passthrough import Passthrough, error_dialect
@@ -35,15 +36,16 @@ class Gateway:
         """`providers`: each with the seconds that one of its requests may take. The first of a type has aliases."""
         self._pages = pages
         self._stopping = False
+        self._crowd = Crowd(limits.max_concurrent_requests, limits.max_concurrent_per_actor)
         self._intercepts: dict[str, Intercept] = {}
         self._passthroughs: dict[str, tuple[Provider, Passthrough]] = {}
         self._aliased: dict[str, tuple[Provider, Passthrough]] = {}  # by type
         for provider, seconds in providers:
-            served = (provider, Passthrough(services, limits, provider, seconds))
+            served = (provider, Passthrough(services, limits, self._crowd, provider, seconds))
             self._passthroughs[provider.name] = served
             first = provider.kind.aliased and self._aliased.setdefault(provider.kind.type, served) is served
             for route in provider.kind.intercepted:
-                endpoint = Intercept(services, limits, provider, route, seconds)
+                endpoint = Intercept(services, limits, self._crowd, provider, route, seconds)
                 self._intercepts[f"/{provider.name}{route.path}"] = endpoint
                 if first:
                     self._intercepts[route.path] = endpoint
@@ -57,12 +59,21 @@ class Gateway:
         if scope["type"] != "http":
             raise ValueError(f"this server serves HTTP alone, not {scope['type']}")
         path = scope["raw_path"].decode("latin-1")
-        intercept = self._intercepts.get(path)
         if path in self._pages:
             await self._pages[path](scope, receive, send)
-        elif self._stopping:
-            await refuse(send, self._dialect(path), _STOPPING, body=scope["method"] != "HEAD")
-        elif intercept is not None and scope["method"] == "POST":
+            return
+        refused = _STOPPING if self._stopping else self._crowd.enter()
+        if refused is not None:
+            await refuse(send, self._dialect(path), refused, body=scope["method"] != "HEAD")
+            return
+        try:
+            await self._serve(path, scope, receive, send)
+        finally:
+            self._crowd.leave(scope)
+
+    async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        intercept = self._intercepts.get(path)
+        if intercept is not None and scope["method"] == "POST":
             await intercept(scope, receive, send)
         else:
             await self._other(path, scope, receive, send)

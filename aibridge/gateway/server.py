@@ -8,11 +8,14 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aibridge.gateway.connection import Connection
+from aibridge.gateway.connection import Connection, ConnectionLimits
+from aibridge.gateway.deadlines import Deadlines
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +28,20 @@ LAST_WORDS_SECONDS = 5.0
 class Server(uvicorn.Server):
     """Serves one application until it is told to stop; then the open requests finish within the grace."""
 
-    def __init__(self, app: ASGIApp, *, grace_seconds: float, on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        grace_seconds: float,
+        on_stop: Callable[[], None],
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  it is frozen
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 self._request,
                 interface="asgi3",
-                http=Connection,
+                http=cast(Any, partial(Connection, limits=limits)),  # what makes a connection need be no class
+                timeout_keep_alive=cast(int, limits.idle_seconds),  # parts of a second are as good
                 ws="none",  # an upgrade reaches the routes as plain HTTP
                 lifespan="off",  # the rooms are opened before this server and closed after it
                 log_config=None,
@@ -42,6 +53,7 @@ class Server(uvicorn.Server):
         self._app = app
         self._grace_seconds = grace_seconds
         self._on_stop = on_stop
+        self._deadlines = Deadlines(limits)
 
     async def run_on(self, listener: socket.socket) -> None:
         """Serves until a signal, or stop(); the first is polite, the second impatient."""
@@ -56,6 +68,12 @@ class Server(uvicorn.Server):
         if self.should_exit:
             self._end_requests()
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to end. Once a second: whose time is over."""
+        if counter % 10 == 0:
+            await self._deadlines.look(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens on while the open requests finish, so that `/readyz` can tell; then ends what is left of them."""

@@ -11,12 +11,14 @@ from aibridge.ports import Identify, Observer, Recalls, Recorder, Toolboxes, Ups
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one interception may take."""
+    """What one interception may take, and how many there may be."""
 
     max_request_bytes: int
     keepalive_seconds: float
     max_rounds: int
     max_tools: int
+    max_concurrent_requests: int = 2000
+    max_concurrent_per_actor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

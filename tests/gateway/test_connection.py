@@ -12,7 +12,8 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aibridge.gateway import server
-from aibridge.gateway.connection import Connection, Gathering
+from aibridge.gateway.connection import Connection
+from aibridge.gateway.gathering import Gathering
 from aibridge.gateway.server import Server, listen
 
 
