@@ -19,7 +19,7 @@ FAREWELL_SECONDS = 5
 """How long a client that was refused may take to read why."""
 
 _AT_ONCE = 500
-"""So many connections are looked at before others have their turn: about 0.2 ms."""
+"""So many connections are looked at before others have their turn: half a millisecond."""
 
 
 class Deadlines:

@@ -90,8 +90,8 @@ def test_headers_and_variables_of_a_server_keep_their_names(settings: Load) -> N
 
 def test_an_unknown_setting_is_named_with_the_nearest(faults: Faults) -> None:
     assert faults("", AIBRIDGE_SERVR__PORT="1", AIBRIDGE_SERVER__PRT="1", AIBRIDGE_RECALL__="1") == [
-        "AIBRIDGE_RECALL__: recall.: unknown key; known are enabled, ttl_days, max_bytes_per_turn",
         "AIBRIDGE_SERVER__PRT: server.prt: unknown key; did you mean port?",
+        "AIBRIDGE_RECALL__: recall.: unknown key; known are enabled, ttl_days, max_bytes_per_turn",
         "AIBRIDGE_SERVR__PORT: servr: unknown key; did you mean server?",
     ]
 

@@ -1,189 +1,185 @@
-"""What reaches a client's socket, and in how many pieces."""
+"""What a client's connection may send, byte by byte, and how the rest is turned down."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, cast
+import json
 
-import httpx2
 import pytest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from aibridge.gateway import server
-from aibridge.gateway.connection import Connection
-from aibridge.gateway.gathering import Gathering
-from aibridge.gateway.server import Server, listen
+from aibridge.gateway.connection import MAX_HEADERS, MAX_URL_BYTES, ConnectionLimits
+from tests.gateway.wired import POST, Echo, wired
 
-
-def start(*headers: tuple[bytes, bytes]) -> Message:
-    return {"type": "http.response.start", "status": 200, "headers": headers}
+SMALL = ConnectionLimits(max_header_bytes=1024)
 
 
-def body(data: bytes, *, more: bool = False) -> Message:
-    return {"type": "http.response.body", "body": data, "more_body": more}
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
 
 
-class Noting:
-    """A transport that notes each write. Each one is a system call."""
-
-    def __init__(self, transport: asyncio.Transport, writes: list[bytes]) -> None:
-        self._transport = transport
-        self._writes = writes
-
-    def write(self, data: bytes) -> None:
-        self._writes.append(data)
-        self._transport.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+def padded(size: int) -> bytes:
+    """A request without a body whose head has so many bytes."""
+    frame = b"GET / HTTP/1.1\r\na: \r\n\r\n"
+    return frame.replace(b"a: ", b"a: " + b"x" * (size - len(frame)))
 
 
-@pytest.fixture
-def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What is written to the sockets of all clients."""
-    noted: list[bytes] = []
-
-    class Noted(Connection):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
-            super().connection_made(cast(asyncio.Transport, Noting(transport, noted)))
-
-    monkeypatch.setattr(server, "Connection", Noted)
-    return noted
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
-    with listen("127.0.0.1", 0) as listener:
-        serves = Server(app, grace_seconds=0, on_stop=lambda: None)
-        running = asyncio.create_task(serves.run_on(listener))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx2.AsyncClient(base_url=url, timeout=5, trust_env=False) as client:
-            yield client
-        serves.stop()
-        async with asyncio.timeout(5):
-            await running
+@pytest.mark.parametrize("pieces", [1, 2, 7, 1024])
+async def test_a_head_may_have_as_many_bytes_as_permitted_however_it_comes(pieces: int) -> None:
+    async with wired(Echo(), SMALL) as world:
+        for size, expected in ((1023, 200), (1024, 200), (1025, 431)):
+            wire, request = await world.open(), padded(size)
+            step = -(-size // pieces)
+            for start in range(0, size, step):
+                await wire.send(request[start : start + step])
+                await asyncio.sleep(0)
+            assert status(await wire.answer()) == expected
 
 
-async def test_a_whole_answer_is_one_write(writes: list[bytes]) -> None:
+async def test_a_refusal_says_what_the_limit_is_and_closes() -> None:
+    app = Echo()
+    async with wired(app, SMALL) as world:
+        wire = await world.open(padded(5000))
+        head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+        assert b"content-type: application/json\r\n" in head
+        assert b"connection: close" in head
+        error = json.loads(body)["error"]
+        assert error["message"] == "The headers are more than 100, or more than 1024 bytes (server.max_header_bytes)."
+        assert error["type"] == "invalid_request_error"
+        assert app.scopes == []
+
+
+@pytest.mark.parametrize(("count", "expected"), [(MAX_HEADERS, 200), (MAX_HEADERS + 1, 431)])
+async def test_headers_are_counted(count: int, expected: int) -> None:
+    async with wired(Echo()) as world:
+        wire = await world.open(b"GET / HTTP/1.1\r\n" + b"a:\r\n" * count + b"\r\n")
+        assert status(await wire.answer()) == expected
+
+
+@pytest.mark.parametrize(("length", "expected"), [(MAX_URL_BYTES, 200), (MAX_URL_BYTES + 1, 414), (100_000, 414)])
+async def test_a_url_has_its_own_limit(length: int, expected: int) -> None:
+    async with wired(Echo()) as world:
+        wire = await world.open(b"GET /".ljust(length + 4, b"x") + b" HTTP/1.1\r\n\r\n")
+        assert status(await wire.answer()) == expected
+
+
+async def test_empty_lines_before_a_request_are_no_way_around() -> None:
+    async with wired(Echo(), SMALL) as world:
+        assert status(await (await world.open(b"\r\n" * 1000)).answer()) == 431
+
+
+async def test_each_head_and_each_piece_of_a_body_starts_anew() -> None:
+    async with wired(Echo(), SMALL) as world:
+        wire = await world.open()
+        for _ in range(5):
+            await wire.send(padded(900))
+            assert status(await wire.answer()) == 200
+        await wire.send(POST + b"content-length: 300000\r\n\r\n" + b"x" * 300_000)
+        assert (await wire.answer()).endswith(b"\r\n\r\n" + b"x" * 300_000)
+        await wire.send(POST + b"transfer-encoding: chunked\r\n\r\n" + b"1\r\ny\r\n" * 5000 + b"0\r\n\r\n")
+        assert (await wire.answer()).endswith(b"\r\n\r\n" + b"y" * 5000)
+
+
+@pytest.mark.parametrize("endless", [b"0\r\n" + b"a: b\r\n" * 1000, b"0\r\na: " + b"x" * 5000, b"1;" + b"x" * 5000])
+async def test_trailers_and_chunk_extensions_end_too(endless: bytes) -> None:
+    app = Echo()
+    async with wired(app, SMALL) as world:
+        wire = await world.open(POST + b"transfer-encoding: chunked\r\n\r\n1\r\ny\r\n" + endless)
+        assert status(await wire.answer()) == 431
+        assert await wire.rest() == b""
+        await world.until(lambda: app.departures == len(app.scopes))
+
+
+async def test_trailers_are_no_headers() -> None:
+    app = Echo()
+    async with wired(app) as world:
+        wire = await world.open(POST + b"transfer-encoding: chunked\r\n\r\n1\r\ny\r\n0\r\nx-user: root\r\n\r\n")
+        assert status(await wire.answer()) == 200
+        assert [name for name, _ in app.scopes[0]["headers"]] == [b"host", b"transfer-encoding"]
+
+
+async def test_a_request_that_comes_too_early_is_not_served_and_the_one_before_it_is() -> None:
+    app = Echo()
+    async with wired(app) as world:
+        wire = await world.open(POST + b"content-length: 2\r\n\r\nhi" + POST + b"content-length: 2\r\n\r\nho")
+        answer = await wire.rest()
+        assert (status(answer), answer[-2:]) == (200, b"hi")
+        assert b"connection: close" in answer
+        assert len(app.scopes) == 1
+
+
+async def test_behind_an_early_request_a_departure_is_noticed() -> None:
+    gone = asyncio.Event()
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(start((b"content-length", b"5")))
-        await send(body(b"hello"))
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
 
-    async with serving(app) as client:
-        for _ in range(2):
-            assert (await client.get("/")).text == "hello"
-    assert [write.startswith(b"HTTP/1.1 200 OK\r\n") and write.endswith(b"\r\n\r\nhello") for write in writes] == [
-        True,
-        True,
-    ]
+    async with wired(app) as world:
+        wire = await world.open(padded(100) + padded(100))
+        await wire.send(padded(100))
+        wire.writer.close()
+        async with asyncio.timeout(5):
+            await gone.wait()
 
 
-async def test_a_streams_head_and_its_pieces_wait_for_nothing(writes: list[bytes]) -> None:
+async def test_what_follows_an_upgrade_is_no_request() -> None:
+    app = Echo()
+    async with wired(app) as world:
+        upgrade = POST + b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 40\r\n\r\n"
+        wire = await world.open(upgrade)
+        await wire.send(padded(40))
+        assert b"connection: close" in await wire.rest()
+        assert len(app.scopes) == 1
+
+
+async def test_an_answer_that_has_begun_is_cut_by_a_bad_body_and_nothing_is_put_into_it() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async with wired(app) as world:
+        wire = await world.open(POST + b"transfer-encoding: chunked\r\n\r\n")
+        async with asyncio.timeout(5):
+            await wire.reader.readuntil(b"begun\r\n")
+        await wire.send(b"no chunk")
+        assert await wire.rest() == b""
+
+
+async def test_a_refused_client_may_go_on_talking_and_reads_its_answer() -> None:
+    async with wired(Echo(), SMALL) as world:
+        wire = await world.open(padded(2000))
+        for _ in range(20):
+            await wire.send(b"x" * 100_000)
+        assert status(await wire.rest()) == 431
+
+
+async def test_a_stop_does_not_wait_for_a_refused_client() -> None:
+    async with wired(Echo(), SMALL) as world:
+        await (await world.open(padded(2000))).answer()
+        (connection,) = world.connections
+        connection.shutdown()
+        await world.until(lambda: not world.connections)
+
+
+async def test_beyond_the_most_an_idle_connection_goes_and_a_busy_one_stays() -> None:
     go_on = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(start())
         await go_on.wait()
-        await send(body(b"first", more=True))
-        await send(body(b"last", more=True))
-        await send(body(b""))
+        await Echo()(scope, receive, send)
 
-    async with serving(app) as client, client.stream("GET", "/") as response:
-        go_on.set()  # only now, when the head is here
-        assert await response.aread() == b"firstlast"
-    assert [write.endswith(b"\r\n\r\n") for write in writes[:1]] == [True]
-    assert writes[1:] == [b"5\r\nfirst\r\n", b"4\r\nlast\r\n", b"0\r\n\r\n"]
-
-
-async def test_all_is_sent_before_the_connection_closes(writes: list[bytes]) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(start((b"connection", b"close"), (b"content-length", b"100000")))
-        await send(body(b"x" * 100_000))
-
-    async with serving(app) as client:
-        assert len((await client.get("/")).content) == 100_000
-
-
-async def test_a_client_that_does_not_read_holds_up_who_never_pauses() -> None:
-    sent, sent_when_held_up = 0, asyncio.get_running_loop().create_future()
-
-    async def flood(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal sent
-        await send(start())
-        asyncio.get_running_loop().call_soon(lambda: sent_when_held_up.set_result(sent))  # when it has to wait
-        for sent in range(10_000):  # noqa: B007  it is looked at meanwhile
-            await send(body(b"x" * 10_000, more=True))
-        await send(body(b""))
-
-    async with serving(flood) as client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        async with asyncio.timeout(10):
-            assert await sent_when_held_up < 5_000
-            assert len(await reader.read()) > 100_000_000  # and nothing is lost
+    async with wired(app, ConnectionLimits(max_connections=2)) as world:
+        busy = await world.open(padded(100))
+        idle = await world.open()
+        newest = await world.open(padded(100))
+        assert await idle.rest() == b""
+        reader, writer = await asyncio.open_connection(*world.server.servers[0].sockets[0].getsockname())
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
         writer.close()
-
-
-class Wire(asyncio.Transport):
-    """A transport that notes what is asked of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[bytes | str] = []
-        self.closing = False
-
-    def write(self, data: Any) -> None:
-        self.asked.append(data)
-
-    def close(self) -> None:
-        self.closing = True
-        self.asked.append("close")
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-
-@pytest.fixture
-async def wire() -> Wire:
-    return Wire()
-
-
-@pytest.fixture
-async def gathering(wire: Wire) -> Gathering:
-    return Gathering(wire)
-
-
-HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
-
-
-async def test_a_head_goes_out_with_what_follows_it_and_the_rest_at_once(wire: Wire, gathering: Gathering) -> None:
-    gathering.write(HEAD)
-    assert wire.asked == []
-    gathering.write(b"a")
-    gathering.write(b"b")
-    assert wire.asked == [HEAD + b"a", b"b"]
-    await asyncio.sleep(0)
-    assert wire.asked == [HEAD + b"a", b"b"]
-
-
-async def test_a_head_that_nothing_follows_goes_out_at_the_next_turn(wire: Wire, gathering: Gathering) -> None:
-    gathering.write(HEAD)
-    await asyncio.sleep(0)
-    assert wire.asked == [HEAD]
-
-
-async def test_closing_sends_what_is_written(wire: Wire, gathering: Gathering) -> None:
-    gathering.write(HEAD)
-    gathering.close()
-    await asyncio.sleep(0)
-    assert wire.asked == [HEAD, "close"]
-
-
-async def test_nothing_is_written_to_a_connection_that_is_lost(wire: Wire, gathering: Gathering) -> None:
-    gathering.write(HEAD)
-    wire.close()
-    await asyncio.sleep(0)
-    assert wire.asked == ["close"]
-    assert gathering.is_closing()
+        go_on.set()
+        assert [status(await wire.answer()) for wire in (busy, newest)] == [200, 200]
