@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from aibridge.errors import ClientError, Unavailable
 from aibridge.gateway.crowd import Crowd
-from aibridge.model import Actor
 from aibridge.gateway.services import Limits
-from aibridge.testing import Gate, Request, answer, disconnect, reply, wait
+from aibridge.model import Actor
+from aibridge.testing import Answer, Gate, Request, answer, disconnect, reply, wait
 from tests.gateway.serving import LIMITS, Served, chat, gateway
 
 ANN, BOB = Actor("ann"), Actor("bob")
@@ -123,13 +123,11 @@ async def be_served(served: Served) -> None:
 
 
 @pytest.mark.parametrize("limits", [ONE, ONE_EACH])
-@pytest.mark.parametrize(
-    "end", [leave_in_the_middle, ask_wrongly, ask_for_nothing, meet_a_broken_provider, be_served]
-)
+@pytest.mark.parametrize("end", [leave_in_the_middle, ask_wrongly, ask_for_nothing, meet_a_broken_provider, be_served])
 async def test_whatever_its_end_a_request_makes_room_for_the_next(
     limits: Limits, end: Callable[[Served], Awaitable[None]]
 ) -> None:
-    def behave(request: Request) -> object:
+    def behave(request: Request) -> Answer:
         return answer("Noon.", wait(Gate())) if request.json["model"] == "slow" else answer("Noon.")
 
     async with gateway(behave, routes={"GET /models": reply((b"half", disconnect()))}, limits=limits) as served:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from aibridge.gateway.connection import ConnectionLimits, Wait, why_gone
+from aibridge.gateway.connection import Connection, ConnectionLimits, Wait, why_gone
 from aibridge.gateway.deadlines import FAREWELL_SECONDS, LEAST_BYTES_PER_SECOND, Deadlines
 from tests.gateway.wired import POST, Echo, wired
+
+
+def has_received(connection: Connection, size: int) -> bool:
+    return connection.received > size
+
 
 LIMITS = ConnectionLimits(header_seconds=20, body_seconds=30, idle_seconds=75, slow_reader_seconds=60)
 
@@ -36,13 +42,12 @@ async def test_headers_that_do_not_come_are_answered_with_408() -> None:
 
 async def test_a_head_has_its_time_however_busily_it_drips() -> None:
     async with wired(Echo(), LIMITS) as world:
-        wire, deadlines, now = await world.open(b"GET / HTTP/1.1\r\n"), Deadlines(LIMITS), 0.0
+        wire, deadlines = await world.open(b"GET / HTTP/1.1\r\n"), Deadlines(LIMITS)
         for now in range(0, 20, 5):
             await wire.send(b"a: " + b"x" * 5000 + b"\r\n")
-            (connection,) = world.connections
-            await world.until(lambda n=now, c=connection: c.received > 5000 * (n // 5 + 1))
+            await world.until(partial(has_received, world.connections[0], 1000 * (now + 5)))
             await deadlines.look(world.connections, now)
-        await deadlines.look(world.connections, now + 5)
+        await deadlines.look(world.connections, 20)
         assert (await wire.rest()).startswith(b"HTTP/1.1 408 ")
 
 

@@ -75,7 +75,7 @@ class Wired:
     async def until(self, true: Callable[[], object]) -> None:
         """Lets the server work until it is so."""
         async with asyncio.timeout(5):
-            while not true():
+            while not true():  # noqa: ASYNC110  the server tells nobody
                 await asyncio.sleep(0.001)
 
 

@@ -11,24 +11,21 @@ from pathlib import Path
 import httpx2
 
 from aibridge.gateway.files import connections_for
-from aibridge.testing import FakeOpenAI, answer
 from tests.served import Gateway, serving
 
 
 def test_24_silent_connections_do_not_slow_others_down(tmp_path: Path) -> None:
     silent = min(10_000, connections_for(10_000, 0))
-    with FakeOpenAI(answer("Noon.")) as provider:
-        providers = {"openai": {"base_url": provider.url, "api_keys": ["sk-x"]}}
-        with serving(tmp_path, {"providers": providers}) as gateway:
-            alone = slowest_but_one_in_a_hundred(gateway)
-            with silence(gateway, silent):
-                beside = slowest_but_one_in_a_hundred(gateway)
-    assert beside < max(5 * alone, 0.1)
+    with serving(tmp_path, {}) as gateway:
+        alone = slowest_but_one_in_a_hundred(gateway)
+        with silence(gateway, silent):
+            beside = slowest_but_one_in_a_hundred(gateway)
+    assert beside < max(5 * alone, 0.05)
 
 
 def test_24_beyond_the_most_connections_a_silent_one_makes_room(tmp_path: Path) -> None:
     with serving(tmp_path, {"server": {"max_connections": 50}}) as gateway, silence(gateway, 200):
-        for _ in range(20):
+        for _ in range(3):
             assert gateway.get("/healthz").status_code == 200
 
 
@@ -42,12 +39,14 @@ def silence(gateway: Gateway, count: int) -> Generator[None]:
 
 
 def slowest_but_one_in_a_hundred(gateway: Gateway) -> float:
-    """The p99 of 200 requests, in seconds."""
-    body = {"model": "m", "messages": [{"role": "user", "content": "What time is it?"}]}
+    """The p99 of so many requests that some fall upon each look at the silent ones, in seconds.
+
+    Nothing is recorded of these and no provider asked: the disk and the provider would be all that is seen.
+    """
     taken = []
     with httpx2.Client(base_url=gateway.url, trust_env=False, timeout=30) as client:
-        for _ in range(200):
+        for _ in range(2000):
             began = time.perf_counter()
-            assert client.post("/v1/chat/completions", json=body).status_code == 200
+            assert client.get("/healthz").status_code == 200
             taken.append(time.perf_counter() - began)
-    return sorted(taken)[-3]
+    return sorted(taken)[-21]
