@@ -157,9 +157,18 @@ async def test_a_refused_client_may_go_on_talking_and_reads_its_answer() -> None
         assert status(await wire.rest()) == 431
 
 
+async def test_what_was_answered_before_does_not_take_a_refusal_s_place() -> None:
+    async with wired(Echo(), SMALL) as world:
+        wire = await world.open(padded(100))
+        assert status(await wire.answer()) == 200
+        await wire.send(b"no request\r\n\r\n")
+        assert status(await wire.rest()) == 400
+
+
 async def test_a_stop_does_not_wait_for_a_refused_client() -> None:
     async with wired(Echo(), SMALL) as world:
-        await (await world.open(padded(2000))).answer()
+        wire = await world.open(POST + b"transfer-encoding: chunked\r\n\r\nno chunk")
+        assert status(await wire.answer()) == 400
         (connection,) = world.connections
         connection.shutdown()
         await world.until(lambda: not world.connections)
