@@ -8,6 +8,8 @@ from typing import final
 
 from sqlalchemy.exc import DBAPIError
 
+from aibridge.store.engine import reason_of
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,10 +45,9 @@ class Outage:
 
 
 def _reason(error: Exception) -> str:
-    """In the database's own words, but no more than its first line: the others may quote a row."""
     match error:
         case DBAPIError():
-            return str(error.orig).partition("\n")[0]
+            return reason_of(error)
         case TimeoutError():
             return "the database is too slow"
         case _:

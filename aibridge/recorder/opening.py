@@ -15,7 +15,7 @@ from aibridge.recorder.instances import HEARTBEAT_SECONDS, Instance
 from aibridge.recorder.recorder import Recorder, utc_now
 from aibridge.recorder.rows import Prompts
 from aibridge.recorder.writer import Writer
-from aibridge.store.engine import StoreError, database_path, open_engine, open_sync_engine
+from aibridge.store.engine import StoreError, database_path, open_engine, open_sync_engine, reason_of
 from aibridge.store.migrate import migrate
 
 _BUSY_SECONDS = 1.0
@@ -73,7 +73,7 @@ async def _register(writer: Writer, instance: Instance) -> None:
     try:
         await writer.run(instance.beat)
     except DBAPIError as error:
-        raise StoreError(f"the database cannot be written: {error.orig}") from error
+        raise StoreError(f"the database cannot be written: {reason_of(error)}") from error
 
 
 async def _beat(writer: Writer, instance: Instance, sleep: Sleep) -> None:

@@ -20,6 +20,7 @@ from aibridge.errors import Unavailable
 from aibridge.recorder.batch import Batch, Entry, Waiter
 from aibridge.recorder.rows import Kind, Row, given_up_row
 from aibridge.recorder.thread import OneThread
+from aibridge.store.engine import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +191,7 @@ class Writer:
         return result
 
     def _failed(self, error: Exception) -> None:
-        reason = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+        reason = reason_of(error) if isinstance(error, DBAPIError) else type(error).__name__
         if self._trouble is None:
             logger.error("the database takes no records (%s): %d wait and are tried again", reason, self.depth)
         self._trouble = reason

@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,16 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from aibridge.errors import Unavailable
 
 BUSY_SECONDS = 5.0
-"""How long a statement waits for another process's lock on a SQLite file."""
+"""How long a statement waits for a lock that another process holds: SQLite's on its file, PostgreSQL's on a row."""
+
+_CONNECT_SECONDS = 5
+"""How long a server may take to be reached, and a free connection to be had."""
+
+_STATEMENT_SECONDS = 30
+"""How long a server may work on one statement. Ours take milliseconds; one that takes longer holds others up."""
+
+_DEAD_SECONDS = 15
+"""How long sent bytes may stay unacknowledged before a connection is given up: the system's own limit is hours."""
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",  # readers and the writer do not wait for one another
@@ -50,7 +58,9 @@ def open_engine(url: str) -> AsyncEngine:
 def open_sync_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """The same for a thread that writes: each transaction takes the write lock. Raises as open_engine does."""
     target = _target(url, "pysqlite")
-    engine = create_engine(target, **_options(target, busy_seconds))
+    # Positional parameters in both: the recorder's rows are tuples, and go to the driver itself.
+    paramstyle = {"sqlite": "qmark", "postgresql": "format"}[target.get_backend_name()]
+    engine = create_engine(target, **_options(target, busy_seconds), paramstyle=paramstyle)
     _arrange(engine)
     return engine.execution_options(immediate=True)
 
@@ -80,6 +90,11 @@ def writing_directly(engine: Engine) -> Iterator[DBAPICursor]:
         raise DBAPIError.instance(None, None, error, driver.Error, dialect=engine.dialect) from error
 
 
+def reason_of(error: DBAPIError) -> str:
+    """Why, in the database's own words; no more than their first line, for the others may quote a row."""
+    return str(error.orig).partition("\n")[0]
+
+
 def database_path(url: str) -> Path | None:
     """The file of a SQLite URL; None for a server. Raises StoreError for what is no such URL."""
     target = _parse(url)
@@ -106,16 +121,9 @@ def _target(url: str, sqlite_driver: str) -> URL:
     target = _parse(url)
     path = database_path(url)
     if path is None:
-        return _postgresql(target)
+        return target.set(drivername="postgresql+psycopg")
     _create(path)
     return target.set(drivername=f"sqlite+{sqlite_driver}")
-
-
-def _postgresql(target: URL) -> URL:
-    if find_spec("psycopg") is None:
-        shown = target.render_as_string(hide_password=True)
-        raise StoreError(f"the database {shown!r} needs the package psycopg: install it, or use sqlite:///aibridge.db")
-    return target.set(drivername="postgresql+psycopg")
 
 
 def _create(path: Path) -> None:
@@ -151,7 +159,30 @@ def _options(target: URL, busy_seconds: float = BUSY_SECONDS) -> dict[str, Any]:
     if target.get_backend_name() == "sqlite":
         # The driver is kept from beginning transactions by itself: _arrange does, and says which kind.
         options["connect_args"] = {"isolation_level": None, "timeout": busy_seconds}
+    else:
+        # A connection is tried before it is used, so that a server's restart costs nobody a statement.
+        options |= {"pool_pre_ping": True, "pool_timeout": _CONNECT_SECONDS}
+        options["connect_args"] = _patience(target, busy_seconds)
     return options
+
+
+def _patience(target: URL, busy_seconds: float) -> dict[str, Any]:
+    """No wait for a server is without an end. What the URL says of these wins: a pooler may take no `options`.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    """
+    limits = {
+        "statement_timeout": _STATEMENT_SECONDS,
+        "lock_timeout": min(busy_seconds, _STATEMENT_SECONDS),
+        "idle_in_transaction_session_timeout": _STATEMENT_SECONDS,
+    }
+    ours = {
+        "application_name": "aibridge",
+        "connect_timeout": _CONNECT_SECONDS,
+        "tcp_user_timeout": _DEAD_SECONDS * 1000,
+        "options": " ".join(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in limits.items()),
+    }
+    return {name: value for name, value in ours.items() if name not in target.query}
 
 
 def _arrange(engine: Engine) -> None:

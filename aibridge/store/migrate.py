@@ -8,7 +8,7 @@ from sqlalchemy import Connection, column, func, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from aibridge.store.engine import StoreError, writing
+from aibridge.store.engine import StoreError, reason_of, writing
 
 REVISION = "0001"
 """The newest migration."""
@@ -32,7 +32,7 @@ async def migrate(engine: AsyncEngine) -> None:
             async with writing(engine) as connection:
                 await connection.run_sync(_upgrade)
     except DBAPIError as error:
-        raise StoreError(f"the database {engine.url!r} cannot be brought up to date: {error.orig}") from error
+        raise StoreError(f"the database {engine.url!r} cannot be brought up to date: {reason_of(error)}") from error
 
 
 def _revision(connection: Connection) -> str | None:

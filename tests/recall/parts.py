@@ -1,7 +1,6 @@
 """What recall's tests are made of: a clock, pauses, a look into the file, and keys."""
 
 import asyncio
-import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from aibridge.model import Actor, HiddenTurn, RecallKey
 from aibridge.recall.turns import Kept, Place
 from aibridge.store.engine import open_sync_engine
 from aibridge.store.tables import metadata
+from tests.databases import Database, Lock
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ALICE = Actor("alice")
@@ -38,24 +38,18 @@ def make_tables(path: Path) -> None:
     engine.dispose()
 
 
-def query(path: Path, sql: str, *values: object) -> list[Any]:
+def query(path: Database, sql: str, *values: object) -> list[Any]:
     """What a second connection sees, or does."""
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
-    try:
-        return connection.execute(sql, values).fetchall()
-    finally:
-        connection.close()
+    return [tuple(row.values()) for row in path.query(sql, *values)]
 
 
-def digests_in(path: Path) -> list[str]:
+def digests_in(path: Database) -> list[str]:
     return [digest for (digest,) in query(path, "SELECT key FROM aibridge_hidden_turns ORDER BY key")]
 
 
-def holding_the_lock(path: Path) -> sqlite3.Connection:
+def holding_the_lock(path: Database) -> Lock:
     """Another connection that writes and does not come to an end; closing it does."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("BEGIN EXCLUSIVE")
-    return connection
+    return path.hold()
 
 
 def contents(turns: Iterable[HiddenTurn]) -> list[bytes]:

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -11,11 +10,12 @@ from sqlalchemy import Connection, Engine, event
 
 from aibridge.recall.database import Database
 from aibridge.recall.turns import Kept, Place, Turns
+from tests import databases
 from tests.recall.parts import Clock, digests_in, holding_the_lock, kept, place
 
 
 @pytest.fixture
-async def database(engine: Engine, clock: Clock) -> AsyncIterator[Database]:
+async def patient(engine: Engine, clock: Clock) -> AsyncIterator[Database]:
     database = Database(Turns(engine, clock), wait_seconds=5)
     yield database
     await database.close()
@@ -56,14 +56,14 @@ def one(digest: str) -> dict[Place, Kept]:
 
 
 async def test_what_gathers_while_one_turn_is_written_shares_a_commit(
-    database: Database, engine: Engine, path: Path
+    patient: Database, engine: Engine, path: databases.Database
 ) -> None:
     gate, commits = Gate(engine), list[Connection]()
     event.listen(engine, "commit", commits.append)
     async with asyncio.timeout(5):
-        first = asyncio.create_task(database.keep(one("first")))
+        first = asyncio.create_task(patient.keep(one("first")))
         await gate.somebody_waits()
-        others = [asyncio.create_task(database.keep(one(f"{number:02}"))) for number in range(50)]
+        others = [asyncio.create_task(patient.keep(one(f"{number:02}"))) for number in range(50)]
         await asyncio.sleep(0)
         gate.open()
         await asyncio.gather(first, *others)
@@ -72,21 +72,21 @@ async def test_what_gathers_while_one_turn_is_written_shares_a_commit(
 
 
 async def test_of_turns_at_one_place_that_are_written_together_the_latest_stays(
-    database: Database, engine: Engine
+    patient: Database, engine: Engine
 ) -> None:
     gate = Gate(engine)
     async with asyncio.timeout(5):
-        first = asyncio.create_task(database.keep(one("first")))
+        first = asyncio.create_task(patient.keep(one("first")))
         await gate.somebody_waits()
-        others = [asyncio.create_task(database.keep({place("k"): kept(content)})) for content in (b"1", b"2", b"3")]
+        others = [asyncio.create_task(patient.keep({place("k"): kept(content)})) for content in (b"1", b"2", b"3")]
         await asyncio.sleep(0)
         gate.open()
         await asyncio.gather(first, *others)
-        assert await database.find("alice", "work", ["k"]) == {place("k"): kept(b"3")}
+        assert await patient.find("alice", "work", ["k"]) == {place("k"): kept(b"3")}
 
 
 async def test_a_failure_is_everybodys_and_told_once(
-    hasty: Database, path: Path, caplog: pytest.LogCaptureFixture
+    hasty: Database, path: databases.Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     lock = holding_the_lock(path)
     async with asyncio.timeout(5):
@@ -96,7 +96,7 @@ async def test_a_failure_is_everybodys_and_told_once(
 
 
 async def test_nobody_waits_for_a_writer_that_hangs(
-    hasty: Database, engine: Engine, path: Path, caplog: pytest.LogCaptureFixture
+    hasty: Database, engine: Engine, path: databases.Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = Gate(engine)
     async with asyncio.timeout(5):
@@ -126,23 +126,27 @@ async def test_nobody_waits_for_readers_that_hang_and_they_are_few(
             pass
 
 
-async def test_who_looks_up_waits_for_no_writer(database: Database, engine: Engine, path: Path) -> None:
+async def test_who_looks_up_waits_for_no_writer(patient: Database, engine: Engine, path: databases.Database) -> None:
     lock = holding_the_lock(path)
-    keeping = asyncio.create_task(database.keep(one("k")))
+    keeping = asyncio.create_task(patient.keep(one("k")))
     async with asyncio.timeout(5):
-        assert await database.find("alice", "work", ["k"]) == {}
+        assert await patient.find("alice", "work", ["k"]) == {}
     lock.close()
     await keeping
 
 
-async def test_a_sweep_that_fails_is_told(hasty: Database, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_sweep_that_fails_is_told(
+    hasty: Database, path: databases.Database, caplog: pytest.LogCaptureFixture
+) -> None:
     lock = holding_the_lock(path)
     assert await hasty.sweep() == 0
     lock.close()
-    assert caplog.messages == ["hidden turns cannot be stored: this process alone remembers them (database is locked)"]
+    assert caplog.messages == [f"hidden turns cannot be stored: this process alone remembers them ({path.busy})"]
 
 
-async def test_when_it_is_closed_no_thread_task_or_file_is_left(engine: Engine, clock: Clock, path: Path) -> None:
+async def test_when_it_is_closed_no_thread_task_or_file_is_left(
+    engine: Engine, clock: Clock, path: databases.Database
+) -> None:
     database = Database(Turns(engine, clock), wait_seconds=5)
     await asyncio.gather(*(database.keep(one(digest)) for digest in "abc"))
     await asyncio.gather(*(database.find("alice", "work", [digest]) for digest in "abcdefgh"))
@@ -169,7 +173,9 @@ async def test_closing_waits_for_who_looks_up(engine: Engine, clock: Clock) -> N
         assert await finding == {}
 
 
-async def test_closing_waits_for_what_is_under_way_but_not_for_ever(engine: Engine, clock: Clock, path: Path) -> None:
+async def test_closing_waits_for_what_is_under_way_but_not_for_ever(
+    engine: Engine, clock: Clock, path: databases.Database
+) -> None:
     database = Database(Turns(engine, clock), wait_seconds=0.05)
     gate = Gate(engine)
     async with asyncio.timeout(5):

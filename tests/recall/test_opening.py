@@ -5,13 +5,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from aibridge.recall import open_recall
 from aibridge.recall.opening import SWEEP_SECONDS, utc_now
 from aibridge.store.engine import StoreError
+from tests.databases import Database
 from tests.recall.conftest import Open
 from tests.recall.parts import ALICE, Clock, Pauses, a_turn, contents, digests_in, keys, query
 
@@ -33,33 +33,33 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def process(path: Path, what: str) -> bytes:
-    command: Sequence[str] = (sys.executable, "-c", PROCESS, f"sqlite:///{path}", what)
+async def process(path: Database, what: str) -> bytes:
+    command: Sequence[str] = (sys.executable, "-c", PROCESS, path.url, what)
     async with asyncio.timeout(30):
         child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         output, _ = await child.communicate()
     return output
 
 
-async def test_another_process_finds_it(path: Path) -> None:
-    async with open_recall(f"sqlite:///{path}", ttl_days=7, max_bytes_per_turn=1000) as recalls:
+async def test_another_process_finds_it(path: Database) -> None:
+    async with open_recall(path.url, ttl_days=7, max_bytes_per_turn=1000) as recalls:
         await recalls.of(ALICE, "work").keep(a_turn(b"[1]", "k"))
         assert await process(path, "find") == b"[1]\n"
 
 
-async def test_what_is_kept_outlives_a_process_that_is_killed(path: Path) -> None:
+async def test_what_is_kept_outlives_a_process_that_is_killed(path: Database) -> None:
     await process(path, "keep")
-    async with open_recall(f"sqlite:///{path}", ttl_days=7, max_bytes_per_turn=1000) as recalls:
+    async with open_recall(path.url, ttl_days=7, max_bytes_per_turn=1000) as recalls:
         assert contents(await recalls.of(ALICE, "work").find(keys("k"))) == [b"[1]"]
 
 
-async def test_where_there_can_be_no_database_it_says_so(tmp_path: Path) -> None:
+async def test_where_there_can_be_no_database_it_says_so(tmp_path: Database) -> None:
     with pytest.raises(StoreError, match="make the directory"):
         async with open_recall(f"sqlite:///{tmp_path}/no/a.db", ttl_days=7, max_bytes_per_turn=1000):
             pass
 
 
-async def test_a_million_years_are_a_hundred(opened: Open, path: Path) -> None:
+async def test_a_million_years_are_a_hundred(opened: Open, path: Database) -> None:
     recalls = await opened(ttl_days=365_000_000)
     await recalls.of(ALICE, "work").keep(a_turn(b"[1]", "k"))
     assert query(path, "SELECT expires_at FROM aibridge_hidden_turns") == [("2126-10-27 12:00:00.000000",)]
@@ -70,7 +70,7 @@ def test_the_usual_clock_is_the_wall_clock() -> None:
 
 
 async def test_what_has_expired_is_swept_away_at_the_start_and_every_hour(
-    opened: Open, path: Path, clock: Clock, pauses: Pauses
+    opened: Open, path: Database, clock: Clock, pauses: Pauses
 ) -> None:
     async with asyncio.timeout(10):
         earlier = (await opened()).of(ALICE, "work")
@@ -92,8 +92,8 @@ async def test_what_has_expired_is_swept_away_at_the_start_and_every_hour(
     assert pauses.asked == [0.1, 0.1, SWEEP_SECONDS, SWEEP_SECONDS]
 
 
-async def test_nothing_runs_when_it_is_closed(path: Path) -> None:
-    async with open_recall(f"sqlite:///{path}", ttl_days=7, max_bytes_per_turn=1000) as recalls:
+async def test_nothing_runs_when_it_is_closed(path: Database) -> None:
+    async with open_recall(path.url, ttl_days=7, max_bytes_per_turn=1000) as recalls:
         mine = recalls.of(ALICE, "work")
         await mine.keep(a_turn(b"[1]", "k"))
         await mine.find(keys("l"))
@@ -105,8 +105,8 @@ async def test_nothing_runs_when_it_is_closed(path: Path) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_failure_inside_closes_it_too(path: Path) -> None:
+async def test_a_failure_inside_closes_it_too(path: Database) -> None:
     with pytest.raises(LookupError):
-        async with open_recall(f"sqlite:///{path}", ttl_days=7, max_bytes_per_turn=1000):
+        async with open_recall(path.url, ttl_days=7, max_bytes_per_turn=1000):
             raise LookupError
     assert asyncio.all_tasks() == {asyncio.current_task()}

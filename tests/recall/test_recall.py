@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aibridge import ports
 from aibridge.model import Actor
 from aibridge.recall import open_recall
+from tests.databases import Database
 from tests.recall.conftest import Open
 from tests.recall.parts import ALICE, Clock, a_turn, contents, digests_in, holding_the_lock, keys, make_tables, query
 
@@ -33,7 +34,7 @@ async def test_what_is_not_kept_is_not_found(opened: Open) -> None:
     assert await mine.find(keys("k")) == []
 
 
-async def test_nothing_asked_costs_nothing(opened: Open, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_asked_costs_nothing(opened: Open, path: Database, caplog: pytest.LogCaptureFixture) -> None:
     mine = await recall(opened)
     query(path, "DROP TABLE aibridge_hidden_turns")
     assert await mine.find([]) == []
@@ -116,7 +117,7 @@ async def test_a_turn_kept_again_lives_on(opened: Open, clock: Clock) -> None:
     assert await mine.find(keys("k")) != []
 
 
-async def test_large_turns_are_not_kept(opened: Open, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_large_turns_are_not_kept(opened: Open, path: Database, caplog: pytest.LogCaptureFixture) -> None:
     mine = await recall(opened, max_bytes_per_turn=1000)
     with caplog.at_level(logging.INFO):
         await mine.keep(a_turn(b"x" * 1000, "fits"))
@@ -175,7 +176,7 @@ async def test_every_place_holds_its_own(steps: list[tuple[bool, str, str, list[
 
 
 async def test_the_database_is_not_asked_again_and_again(
-    opened: Open, path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    opened: Open, path: Database, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine, theirs = await recall(opened), await recall(opened)
     await mine.keep(a_turn(b"[1]", "there"))
@@ -201,7 +202,7 @@ async def test_what_was_absent_is_found_as_soon_as_it_is_kept(opened: Open) -> N
     assert await mine.find(keys("k")) != []
 
 
-async def test_who_asks_while_it_is_being_kept_asks_again(opened: Open, path: Path) -> None:
+async def test_who_asks_while_it_is_being_kept_asks_again(opened: Open, path: Database) -> None:
     mine = await recall(opened, memory_bytes=0)
     lock = holding_the_lock(path)
     keeping = asyncio.create_task(mine.keep(a_turn(b"[1]", "k")))
@@ -213,7 +214,7 @@ async def test_who_asks_while_it_is_being_kept_asks_again(opened: Open, path: Pa
 
 
 async def test_a_locked_database_takes_nothing_but_memory_does(
-    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
+    opened: Open, path: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine, theirs = await recall(opened, wait_seconds=0.05), await recall(opened)
     lock = holding_the_lock(path)
@@ -233,7 +234,7 @@ async def test_a_locked_database_takes_nothing_but_memory_does(
 
 
 async def test_from_a_broken_database_comes_what_memory_has(
-    opened: Open, path: Path, caplog: pytest.LogCaptureFixture
+    opened: Open, path: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine = await recall(opened)
     await mine.keep(a_turn(b"canary", "there"))
@@ -241,7 +242,7 @@ async def test_from_a_broken_database_comes_what_memory_has(
     for digest in ("a", "b", "a"):
         assert contents(await mine.find(keys("there", digest))) == [b"canary"]
     assert caplog.messages == [
-        "hidden turns cannot be looked up: only those in memory are found (no such table: aibridge_hidden_turns)"
+        f"hidden turns cannot be looked up: only those in memory are found ({path.absent('aibridge_hidden_turns')})"
     ]
     query(path, "ALTER TABLE elsewhere RENAME TO aibridge_hidden_turns")
     query(path, "UPDATE aibridge_hidden_turns SET key = 'a'")
@@ -250,7 +251,7 @@ async def test_from_a_broken_database_comes_what_memory_has(
     assert "canary" not in caplog.text
 
 
-async def test_what_no_database_can_hold_is_kept_in_memory(opened: Open, path: Path) -> None:
+async def test_what_no_database_can_hold_is_kept_in_memory(opened: Open, path: Database) -> None:
     mine = (await opened()).of(Actor("\ud800"), "work")
     await mine.keep(a_turn(b"[1]", "k"))
     assert await mine.find(keys("k", "l")) == [a_turn(b"[1]", "k")]
@@ -274,7 +275,7 @@ async def test_many_keep_and_find_at_once(opened: Open) -> None:
     assert len(await theirs.find(everything)) == 200
 
 
-async def test_who_is_cancelled_while_keeping_can_still_be_found(opened: Open, path: Path) -> None:
+async def test_who_is_cancelled_while_keeping_can_still_be_found(opened: Open, path: Database) -> None:
     mine = await recall(opened)
     lock = holding_the_lock(path)
     keeping = asyncio.create_task(mine.keep(a_turn(b"[1]", "k")))

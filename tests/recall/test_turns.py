@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_mock_engine, event
@@ -10,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from aibridge.recall import turns as module
 from aibridge.recall.turns import Turns, keeping
+from tests.databases import Database
 from tests.recall.parts import NOON, Clock, digests_in, holding_the_lock, kept, place, query
 
 
@@ -34,14 +34,14 @@ def keep(turns: Turns, digests: Iterable[str], seconds: float = 1) -> None:
     turns.keep({place(digest): kept(expires_at=NOON + timedelta(seconds=seconds)) for digest in digests})
 
 
-def test_a_row_has_all_that_people_may_ask_for(turns: Turns, path: Path) -> None:
+def test_a_row_has_all_that_people_may_ask_for(turns: Turns, path: Database) -> None:
     turns.keep({place("k"): kept(b"[1]", name="t")})
     assert query(path, "SELECT * FROM aibridge_hidden_turns") == [
         ("alice", "work", "k", "t", b"[1]", "2026-11-20 12:00:00.000000", "2026-11-21 12:00:00.000000")
     ]
 
 
-def test_what_was_at_the_place_is_replaced_altogether(turns: Turns, path: Path, clock: Clock) -> None:
+def test_what_was_at_the_place_is_replaced_altogether(turns: Turns, path: Database, clock: Clock) -> None:
     turns.keep({place("k"): kept(b"[1]", name="t")})
     clock.advance(hours=1)
     turns.keep({place("k"): kept(b"[2]", name="u", expires_at=NOON + timedelta(days=2))})
@@ -63,6 +63,7 @@ def test_one_query_finds_them_all(turns: Turns, engine: Engine) -> None:
     assert len(seen) == 1
 
 
+@pytest.mark.only_on("sqlite")
 def test_no_number_of_keys_is_too_large(turns: Turns, engine: Engine) -> None:
     digests = [str(number) for number in range(40_000)]
     keep(turns, [digests[0], digests[-1]])
@@ -71,7 +72,8 @@ def test_no_number_of_keys_is_too_large(turns: Turns, engine: Engine) -> None:
     assert [sql.count("?") for sql in seen] == [10_003] * 4
 
 
-def test_the_place_is_the_index(turns: Turns, engine: Engine, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+def test_the_place_is_the_index(turns: Turns, engine: Engine, path: Database) -> None:
     seen = statements(engine)
     turns.find("alice", "work", ["k", "l"])
     turns.sweep()
@@ -83,11 +85,11 @@ def test_the_place_is_the_index(turns: Turns, engine: Engine, path: Path) -> Non
     assert not any(row[3].startswith("SCAN aibridge") for row in sweep)
 
 
-def test_a_reader_waits_for_no_writer(turns: Turns, path: Path) -> None:
+def test_a_reader_waits_for_no_writer(turns: Turns, path: Database) -> None:
     keep(turns, "k")
     lock = holding_the_lock(path)
     assert len(turns.find("alice", "work", ["k"])) == 1
-    with pytest.raises(OperationalError, match="locked"):
+    with pytest.raises(OperationalError, match=path.busy):
         keep(turns, "l")
     lock.close()
 
@@ -99,7 +101,7 @@ def test_what_is_expired_is_not_found(turns: Turns, clock: Clock) -> None:
 
 
 def test_what_is_expired_is_swept_away_batch_by_batch(
-    turns: Turns, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    turns: Turns, path: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(turns, [f"old{number}" for number in range(module.SWEPT_AT_ONCE + 1)])
     keep(turns, ["new"], seconds=3)

@@ -1,7 +1,6 @@
 """A migrated database, and a writer on it."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -9,19 +8,18 @@ from sqlalchemy import Engine
 from aibridge.recorder.recorder import Recorder
 from aibridge.recorder.writer import Writer
 from aibridge.store.engine import open_sync_engine
-from aibridge.store.tables import metadata
+from tests.databases import Database
 from tests.recorder.parts import Clock, Pauses, Statements
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "a.db"
+def path(database: Database) -> Database:
+    return database
 
 
 @pytest.fixture
-def engine(path: Path) -> Iterator[Engine]:
-    engine = open_sync_engine(f"sqlite:///{path}", busy_seconds=0.01)
-    metadata.create_all(engine)
+def engine(path: Database) -> Iterator[Engine]:
+    engine = open_sync_engine(path.url, busy_seconds=0.01)
     yield engine
     engine.dispose()
 

@@ -1,16 +1,15 @@
 """What the recorder's tests are made of: interceptions, a look into the file, and a process to kill."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, event
 
 from aibridge.model import Actor, Interception, Outcome
+from tests.databases import Database, Lock
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DONE = Outcome("completed", 1)
@@ -33,26 +32,19 @@ def an_interception(**changes: Any) -> Interception:
     return Interception(**(usual | changes))
 
 
-def query(path: Path, sql: str, *values: object) -> list[dict[str, Any]]:
+def query(path: Database, sql: str, *values: object) -> list[dict[str, Any]]:
     """What a second connection sees."""
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    try:
-        return [dict(row) for row in connection.execute(sql, values)]
-    finally:
-        connection.close()
+    return path.query(sql, *values)
 
 
-def one(path: Path, table: str) -> dict[str, Any]:
+def one(path: Database, table: str) -> dict[str, Any]:
     [row] = query(path, f"SELECT * FROM aibridge_{table}")  # noqa: S608  a name of ours
     return row
 
 
-def holding_the_lock(path: Path) -> sqlite3.Connection:
+def holding_the_lock(path: Database) -> Lock:
     """Another connection that writes and does not come to an end; closing it does."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("BEGIN EXCLUSIVE")
-    return connection
+    return path.hold()
 
 
 class Statements:

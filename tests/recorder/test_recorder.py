@@ -14,6 +14,7 @@ from aibridge.ports import Recorder as Port
 from aibridge.recorder.recorder import Recorder, utc_now
 from aibridge.recorder.writer import Writer
 from aibridge.store import tables
+from tests.databases import Database
 from tests.recorder.parts import DONE, NOON, Clock, Pauses, Statements, an_interception, holding_the_lock, one, query
 
 
@@ -32,7 +33,7 @@ def test_the_wall_clock_is_in_utc() -> None:
     assert utc_now().tzinfo is UTC
 
 
-async def test_a_start_is_durable_when_it_returns(recorder: Port, path: Path) -> None:
+async def test_a_start_is_durable_when_it_returns(recorder: Port, path: Database) -> None:
     it = an_interception(metadata={"a": 1}, session_id="s")
     await recorder.start(it)
     row = one(path, "interceptions")
@@ -110,7 +111,8 @@ async def test_everything_is_read_back_as_it_was(recorder: Recorder, engine: Eng
     assert (thought["content"], thought["metadata"]) == ("hm", {"source": "reasoning_summary"})
 
 
-async def test_without_prompts_no_words_reach_the_disk(writer: Writer, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_without_prompts_no_words_reach_the_disk(writer: Writer, path: Database, tmp_path: Path) -> None:
     recorder = Recorder(writer, "me", prompts="none")
     it = an_interception()
     await recorder.start(it)
@@ -120,10 +122,11 @@ async def test_without_prompts_no_words_reach_the_disk(writer: Writer, path: Pat
     await recorder.flush()
     assert one(path, "tool_usages")["input"] is None
     assert one(path, "user_prompts")["prompt"] == one(path, "model_thoughts")["content"] == ""
-    assert not any(b"canary" in file.read_bytes() for file in path.parent.glob("a.db*"))
+    assert not any(b"canary" in file.read_bytes() for file in tmp_path.glob("a.db*"))  # noqa: ASYNC240  tiny files
 
 
-async def test_the_end_never_comes_before_the_rest(recorder: Recorder, statements: Statements, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_the_end_never_comes_before_the_rest(recorder: Recorder, statements: Statements, path: Database) -> None:
     seen: list[tuple[int, int]] = []
 
     def look() -> None:
@@ -146,7 +149,7 @@ async def test_the_end_never_comes_before_the_rest(recorder: Recorder, statement
     assert all(ended <= records for ended, records in seen)
 
 
-async def test_a_thread_shows_while_it_runs(recorder: Recorder, path: Path) -> None:
+async def test_a_thread_shows_while_it_runs(recorder: Recorder, path: Database) -> None:
     parent, child = an_interception(id="p"), an_interception(id="c", correlating_tool_call_id="x")
     await recorder.start(parent)
     await recorder.record(parent, ToolUsage("r", "x", "t", b"{}", injected=False))
@@ -155,7 +158,7 @@ async def test_a_thread_shows_while_it_runs(recorder: Recorder, path: Path) -> N
     assert row == {"thread_parent_id": "p", "thread_root_id": "p", "ended_at": None}
 
 
-async def test_a_thread_is_found_at_the_end_if_the_parents_call_came_late(recorder: Recorder, path: Path) -> None:
+async def test_a_thread_is_found_at_the_end_if_the_parents_call_came_late(recorder: Recorder, path: Database) -> None:
     parent, child = an_interception(id="p"), an_interception(id="c", correlating_tool_call_id="x")
     await recorder.start(parent)
     await recorder.start(child)
@@ -166,7 +169,7 @@ async def test_a_thread_is_found_at_the_end_if_the_parents_call_came_late(record
     assert row == {"thread_parent_id": "p"}
 
 
-async def test_no_durable_start_no_request(hasty: Recorder, pauses: Pauses, path: Path) -> None:
+async def test_no_durable_start_no_request(hasty: Recorder, pauses: Pauses, path: Database) -> None:
     lock = holding_the_lock(path)
     async with asyncio.timeout(10):
         with pytest.raises(Unavailable, match=r"could not be recorded within 0\.05 s; try again later"):
@@ -180,8 +183,9 @@ async def test_no_durable_start_no_request(hasty: Recorder, pauses: Pauses, path
     assert hasty.queue_depth == 0
 
 
+@pytest.mark.only_on("sqlite")
 async def test_a_refused_start_that_was_written_all_the_same_is_ended(
-    hasty: Recorder, statements: Statements, path: Path
+    hasty: Recorder, statements: Statements, path: Database
 ) -> None:
     refused = statements.hold("COMMIT")
     async with asyncio.timeout(10):
@@ -193,7 +197,9 @@ async def test_a_refused_start_that_was_written_all_the_same_is_ended(
     assert (row["status"], row["rounds"]) == ("cancelled", 0)
 
 
-async def test_a_caller_who_leaves_while_waiting_leaves_nothing(recorder: Recorder, pauses: Pauses, path: Path) -> None:
+async def test_a_caller_who_leaves_while_waiting_leaves_nothing(
+    recorder: Recorder, pauses: Pauses, path: Database
+) -> None:
     lock = holding_the_lock(path)
     caller = asyncio.create_task(recorder.start(an_interception()))
     async with asyncio.timeout(10):
@@ -208,7 +214,7 @@ async def test_a_caller_who_leaves_while_waiting_leaves_nothing(recorder: Record
 
 
 async def test_a_caller_who_leaves_in_the_moment_of_success_is_ended(
-    recorder: Recorder, writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, writer: Writer, path: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller: asyncio.Task[None]
     tell = writer._tell
@@ -227,7 +233,7 @@ async def test_a_caller_who_leaves_in_the_moment_of_success_is_ended(
 
 
 async def test_an_end_is_taken_without_waiting_though_the_queue_is_full(
-    recorder: Recorder, writer: Writer, path: Path
+    recorder: Recorder, writer: Writer, path: Database
 ) -> None:
     it = an_interception()
     async with asyncio.timeout(10):

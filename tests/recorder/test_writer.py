@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from aibridge.model import PromptRecord
 from aibridge.recorder.batch import Waiter
 from aibridge.recorder.rows import Kind, Row, end_row, interception_row, record_row
 from aibridge.recorder.writer import Writer
+from tests.databases import Database
 from tests.recorder.parts import DONE, NOON, Clock, Pauses, Statements, an_interception, holding_the_lock, one, query
 
 
@@ -34,21 +34,22 @@ def begin(writer: Writer, name: str) -> Waiter:
     return waiter
 
 
-def ids(path: Path) -> list[str]:
-    return [row["id"] for row in query(path, "SELECT id FROM aibridge_interceptions ORDER BY rowid")]
+def ids(path: Database) -> list[str]:
+    return [row["id"] for row in query(path, "SELECT id FROM aibridge_interceptions ORDER BY id")]
 
 
 def nothing(connection: Connection) -> None: ...
 
 
-async def test_a_waiter_is_woken_when_a_second_connection_sees_the_row(writer: Writer, path: Path) -> None:
+async def test_a_waiter_is_woken_when_a_second_connection_sees_the_row(writer: Writer, path: Database) -> None:
     async with asyncio.timeout(5):
         await begin(writer, "i")
     assert ids(path) == ["i"]
     assert writer.depth == 0
 
 
-async def test_many_starts_share_few_commits(writer: Writer, statements: Statements, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_many_starts_share_few_commits(writer: Writer, statements: Statements, path: Database) -> None:
     commits: list[None] = []
     statements.before("COMMIT", lambda: commits.append(None))
     async with asyncio.timeout(5):
@@ -57,6 +58,7 @@ async def test_many_starts_share_few_commits(writer: Writer, statements: Stateme
     assert ids(path) == [f"i{number:03}" for number in range(100)]
 
 
+@pytest.mark.only_on("sqlite")
 async def test_the_next_batch_gathers_while_one_is_written(writer: Writer, statements: Statements) -> None:
     begun, may_go_on = statements.signal("BEGIN"), statements.hold("BEGIN")
     commits: list[None] = []
@@ -71,6 +73,7 @@ async def test_the_next_batch_gathers_while_one_is_written(writer: Writer, state
     assert len(commits) == 2
 
 
+@pytest.mark.only_on("sqlite")
 async def test_starts_that_come_soon_after_a_commit_share_the_next(
     writer: Writer, statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +90,7 @@ async def test_starts_that_come_soon_after_a_commit_share_the_next(
     assert len(commits) == 2
 
 
-async def test_a_start_is_not_held_up_by_what_lingers(writer: Writer, path: Path) -> None:
+async def test_a_start_is_not_held_up_by_what_lingers(writer: Writer, path: Database) -> None:
     async with asyncio.timeout(5):
         await begin(writer, "i")
         await writer.put(Kind.END, end_row("i", DONE, NOON))
@@ -98,7 +101,7 @@ async def test_a_start_is_not_held_up_by_what_lingers(writer: Writer, path: Path
     assert query(path, "SELECT status FROM aibridge_interceptions WHERE id = 'i'") == [{"status": "completed"}]
 
 
-async def test_what_lingers_is_not_held_up_by_starts(writer: Writer, path: Path) -> None:
+async def test_what_lingers_is_not_held_up_by_starts(writer: Writer, path: Database) -> None:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(5):
         await begin(writer, "i")
@@ -111,8 +114,9 @@ async def test_what_lingers_is_not_held_up_by_starts(writer: Writer, path: Path)
     assert number > 1
 
 
+@pytest.mark.only_on("sqlite")
 async def test_what_nobody_waits_for_lingers_and_is_written_too(
-    writer: Writer, statements: Statements, path: Path
+    writer: Writer, statements: Statements, path: Database
 ) -> None:
     async with asyncio.timeout(5):
         await begin(writer, "i")
@@ -124,8 +128,9 @@ async def test_what_nobody_waits_for_lingers_and_is_written_too(
     assert query(path, "SELECT status FROM aibridge_interceptions WHERE id = 'i'") == [{"status": "completed"}]
 
 
+@pytest.mark.only_on("sqlite")
 async def test_much_of_it_does_not_linger(
-    engine: Engine, statements: Statements, clock: Clock, path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, statements: Statements, clock: Clock, path: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aibridge.recorder.writer.LINGER_SECONDS", 3600)
     writer = Writer(engine, size=10_000, now=clock)
@@ -140,7 +145,7 @@ async def test_much_of_it_does_not_linger(
     assert [row["prompt"] for row in written] == [str(number) for number in range(500)]
 
 
-async def test_a_full_queue_makes_its_callers_wait(writer: Writer, pauses: Pauses, path: Path) -> None:
+async def test_a_full_queue_makes_its_callers_wait(writer: Writer, pauses: Pauses, path: Database) -> None:
     async with asyncio.timeout(10):
         await begin(writer, "i")
         lock = holding_the_lock(path)
@@ -158,7 +163,7 @@ async def test_a_full_queue_makes_its_callers_wait(writer: Writer, pauses: Pause
     assert "".join(row["prompt"] for row in written) == "012345"
 
 
-async def test_a_start_finds_room_in_a_full_queue(writer: Writer, pauses: Pauses, path: Path) -> None:
+async def test_a_start_finds_room_in_a_full_queue(writer: Writer, pauses: Pauses, path: Database) -> None:
     async with asyncio.timeout(10):
         await begin(writer, "i")
         lock = holding_the_lock(path)
@@ -173,7 +178,7 @@ async def test_a_start_finds_room_in_a_full_queue(writer: Writer, pauses: Pauses
 
 
 async def test_a_locked_database_is_waited_for(
-    writer: Writer, pauses: Pauses, path: Path, caplog: pytest.LogCaptureFixture
+    writer: Writer, pauses: Pauses, path: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     lock = holding_the_lock(path)
@@ -191,11 +196,12 @@ async def test_a_locked_database_is_waited_for(
     assert pauses.asked == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0]
     assert writer.healthy()
     assert caplog.messages == [
-        "the database takes no records (database is locked): 2 wait and are tried again",
+        f"the database takes no records ({path.busy}): 2 wait and are tried again",
         "the database takes records again",
     ]
 
 
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     ("sick", "well", "said"),
     [
@@ -208,7 +214,7 @@ async def test_a_database_that_refuses_is_waited_for(
     writer: Writer,
     engine: Engine,
     pauses: Pauses,
-    path: Path,
+    path: Database,
     caplog: pytest.LogCaptureFixture,
     sick: str,
     well: str,
@@ -233,7 +239,7 @@ async def test_a_database_that_refuses_is_waited_for(
     assert f"({said}): 2 wait" in caplog.messages[0]
 
 
-async def test_who_gives_up_in_time_is_left_out(writer: Writer, pauses: Pauses, path: Path) -> None:
+async def test_who_gives_up_in_time_is_left_out(writer: Writer, pauses: Pauses, path: Database) -> None:
     lock = holding_the_lock(path)
     waiters = [begin(writer, name) for name in ("a", "b")]
     async with asyncio.timeout(10):
@@ -248,7 +254,8 @@ async def test_who_gives_up_in_time_is_left_out(writer: Writer, pauses: Pauses, 
     assert ids(path) == ["b"]
 
 
-async def test_who_gives_up_too_late_is_ended(writer: Writer, statements: Statements, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_who_gives_up_too_late_is_ended(writer: Writer, statements: Statements, path: Database) -> None:
     loop = asyncio.get_running_loop()
     waiter = a_waiter()
     statements.before("COMMIT", lambda: loop.call_soon_threadsafe(waiter.cancel))
@@ -259,7 +266,7 @@ async def test_who_gives_up_too_late_is_ended(writer: Writer, statements: Statem
     assert (row["status"], row["ended_at"]) == ("cancelled", "2026-11-20 12:00:00.000000")
 
 
-async def test_a_start_that_can_never_be_written_fails_alone(writer: Writer, path: Path) -> None:
+async def test_a_start_that_can_never_be_written_fails_alone(writer: Writer, path: Database) -> None:
     bad = a_waiter()
     async with asyncio.timeout(5):
         writer.put_now(Kind.INTERCEPTION, interception_row(an_interception(model=object()), "me"), bad)
@@ -270,7 +277,7 @@ async def test_a_start_that_can_never_be_written_fails_alone(writer: Writer, pat
 
 
 async def test_even_a_bug_stops_no_record(
-    writer: Writer, pauses: Pauses, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    writer: Writer, pauses: Pauses, path: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:
         raise MemoryError("canary")
@@ -288,8 +295,8 @@ async def test_even_a_bug_stops_no_record(
     assert "canary" not in caplog.text
 
 
-async def test_a_job_has_a_transaction_of_its_own(writer: Writer, path: Path) -> None:
-    await writer.run(lambda connection: connection.exec_driver_sql("CREATE TABLE mine (a)").close())
+async def test_a_job_has_a_transaction_of_its_own(writer: Writer, path: Database) -> None:
+    await writer.run(lambda connection: connection.exec_driver_sql("CREATE TABLE mine (a INT)").close())
     with pytest.raises(ZeroDivisionError):
         await writer.run(lambda connection: [connection.exec_driver_sql("INSERT INTO mine VALUES (1)"), 1 / 0])
     assert not writer.healthy()
@@ -298,19 +305,19 @@ async def test_a_job_has_a_transaction_of_its_own(writer: Writer, path: Path) ->
     assert writer.healthy()
 
 
-async def test_closing_writes_what_waits(engine: Engine, clock: Clock, path: Path) -> None:
+async def test_closing_writes_what_waits(engine: Engine, clock: Clock, path: Database) -> None:
     writer = Writer(engine, size=100, now=clock)
     await begin(writer, "i")
     await writer.put(Kind.END, end_row("i", DONE, NOON))
     async with asyncio.timeout(5):
-        await writer.close(5, lambda connection: connection.exec_driver_sql("CREATE TABLE last (a)").close())
+        await writer.close(5, lambda connection: connection.exec_driver_sql("CREATE TABLE last (a INT)").close())
     assert one(path, "interceptions")["status"] == "completed"
     assert query(path, "SELECT * FROM last") == []
     assert not writer.healthy()
 
 
 async def test_closing_takes_no_longer_than_it_may(
-    engine: Engine, clock: Clock, path: Path, caplog: pytest.LogCaptureFixture
+    engine: Engine, clock: Clock, path: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = Writer(engine, size=1, now=clock)
     await begin(writer, "i")
@@ -322,7 +329,7 @@ async def test_closing_takes_no_longer_than_it_may(
         with pytest.raises(Unavailable, match="closed"):
             await blocked
     lock.close()
-    assert caplog.messages[-1] == "1 records are lost (database is locked)"
+    assert caplog.messages[-1] == f"1 records are lost ({path.busy})"
     assert "canary" not in caplog.text
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, create_mock_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -167,7 +167,6 @@ async def test_errors_quote_no_values(engine: AsyncEngine) -> None:
         ("sqlite:///:memory:", "would be lost with the process: name a file"),
         ("mysql://u:canary@h/d", "'mysql://u:***@h/d' is of no kind that is served here: use sqlite:///aibridge.db"),
         ("aibridge.db", "the database URL is no URL: use sqlite:///aibridge.db"),
-        ("postgresql://u:canary@h/d", "'postgresql://u:***@h/d' needs the package psycopg: install it"),
     ],
 )
 def test_what_cannot_be_opened_is_told_with_its_remedy(url: str, said: str) -> None:
@@ -188,18 +187,3 @@ def test_side_files_need_room_beside_the_database(tmp_path: Path, monkeypatch: p
 
 def test_a_server_has_no_file() -> None:
     assert database_path("postgresql://h/d") is None
-
-
-def test_postgresql_is_opened_where_its_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The driver is not among our dependencies yet: what would be opened with it is seen here, and not opened.
-    opened: list[str] = []
-
-    def create(url: URL, **options: Any) -> Engine:
-        opened.append(str(url))
-        assert "connect_args" not in options
-        return create_mock_engine("postgresql://", lambda *_: None)  # type: ignore[return-value]  # as good, unopened
-
-    monkeypatch.setattr("aibridge.store.engine.find_spec", lambda name: name)
-    monkeypatch.setattr("aibridge.store.engine.create_engine", create)
-    open_sync_engine("postgresql://h/d")
-    assert opened == ["postgresql+psycopg://h/d"]

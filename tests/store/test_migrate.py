@@ -17,6 +17,7 @@ from aibridge.store import migrate as module
 from aibridge.store.engine import StoreError, open_engine
 from aibridge.store.migrate import REVISION, VERSION_TABLE, migrate
 from aibridge.store.tables import metadata
+from tests.databases import Database
 
 MIGRATIONS = Path(module.__file__).with_name("migrations")
 
@@ -47,10 +48,12 @@ def query(path: Path, sql: str) -> list[Any]:
         connection.close()
 
 
-async def test_migrations_make_what_the_tables_say(engine: AsyncEngine) -> None:
+async def test_migrations_make_what_the_tables_say(empty_database: Database) -> None:
+    engine = open_engine(empty_database.url)
     await migrate(engine)
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+    await engine.dispose()
 
 
 async def test_a_difference_would_be_seen(engine: AsyncEngine, path: Path) -> None:
@@ -147,9 +150,9 @@ asyncio.run(main())
 """
 
 
-async def test_processes_that_start_at_once_all_succeed(path: Path) -> None:
+async def test_processes_that_start_at_once_all_succeed(empty_database: Database) -> None:
     pipe = asyncio.subprocess.PIPE
-    command = (sys.executable, "-c", SCRIPT, f"sqlite:///{path}")
+    command = (sys.executable, "-c", SCRIPT, empty_database.url)
     async with asyncio.timeout(60):
         processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(4)]
         for process in processes:
@@ -157,4 +160,4 @@ async def test_processes_that_start_at_once_all_succeed(path: Path) -> None:
             assert await process.stdout.readline() == b"ready\n"
         outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [output for output, _ in outputs] == [b"done\n"] * 4
-    assert query(path, "SELECT version_num FROM aibridge_schema_version") == [(REVISION,)]
+    assert empty_database.query("SELECT version_num FROM aibridge_schema_version") == [{"version_num": REVISION}]
