@@ -30,6 +30,9 @@ _TABLES = {
     Kind.THOUGHT: tables.model_thoughts,
 }
 
+_STATES_OF_A_ROW = ("22", "23", "42804", "42846")
+"""Bad data, a broken constraint, a wrong type: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
 
 class Batch:
     """The statements of one database."""
@@ -147,8 +150,12 @@ def _end() -> UpdateBase:
 
 def _is_the_rows_fault(error: Exception) -> bool:
     """Whether other rows can still be written; otherwise the database itself is in trouble."""
-    of_a_row = (DataError, IntegrityError, InterfaceError, ProgrammingError)
-    return isinstance(error, of_a_row) or not isinstance(error, DBAPIError)
+    if not isinstance(error, DBAPIError):
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:  # the server refused: a table or a right that is missing is no row's fault
+        return bool(state.startswith(_STATES_OF_A_ROW))
+    return isinstance(error, DataError | IntegrityError | InterfaceError | ProgrammingError)
 
 
 def _clean(value: Any) -> Any:

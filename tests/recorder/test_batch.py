@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_mock_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, create_mock_engine, event
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from aibridge.model import Actor, Interception, Outcome, PromptRecord, Record, TokenUsage, ToolUsage
 from aibridge.recorder.batch import Batch, Entry, _link
@@ -142,6 +142,34 @@ def test_trouble_in_the_midst_of_writing_one_by_one_leaves_nothing(
     with pytest.raises(OperationalError, match="no such table"):
         batch.write(engine, entries)
     assert query(path, "SELECT id FROM aibridge_interceptions") == []
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("sick", "well"),
+    [
+        ("ALTER TABLE aibridge_user_prompts RENAME TO gone", "ALTER TABLE gone RENAME TO aibridge_user_prompts"),
+        ("REVOKE INSERT ON aibridge_user_prompts FROM app", "GRANT INSERT ON aibridge_user_prompts TO app"),
+    ],
+    ids=["no table", "no right"],
+)
+def test_what_an_operator_can_mend_costs_no_row(
+    batch: Batch, engine: Engine, path: Database, sick: str, well: str
+) -> None:
+    path.query("DROP ROLE IF EXISTS app")
+    path.query("CREATE ROLE app")
+    path.query("GRANT ALL ON ALL TABLES IN SCHEMA public TO app")
+    event.listen(engine, "checkout", lambda connection, *_: connection.execute("SET ROLE app").close())
+    it = an_interception()
+    entries = [start(it), record(it, PromptRecord("hi", None))]
+    path.query(sick)
+    with pytest.raises(ProgrammingError):
+        batch.write(engine, entries)
+    path.query(well)
+    assert batch.write(engine, entries) == []
+    assert one(path, "user_prompts")["prompt"] == "hi"
+    path.query("DROP OWNED BY app")
+    path.query("DROP ROLE app")
 
 
 # Threads: an interception that brings the result of a tool call belongs to the one that made the call.
