@@ -20,11 +20,11 @@ from starlette.types import ASGIApp
 
 from aibridge import config
 from aibridge.config import Settings
+from aibridge.gateway.authentication import open_identify, withheld
 from aibridge.gateway.connection import ConnectionLimits
 from aibridge.gateway.credentials import central_credentials
 from aibridge.gateway.files import connections_for
 from aibridge.gateway.health import Check, Readiness, Report, healthz
-from aibridge.gateway.identity import Anonymous
 from aibridge.gateway.routes import Gateway
 from aibridge.gateway.server import Server, listen
 from aibridge.gateway.services import Limits, Services
@@ -32,6 +32,7 @@ from aibridge.ports import NoRecall, Recalls
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
 from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
+from aibridge.store.retention import keeping
 from aibridge.telemetry import logs, tracing
 from aibridge.telemetry.metrics import Metrics
 from aibridge.telemetry.observer import Telemetry
@@ -119,6 +120,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         telemetry = _telemetry(settings)
         stack.push_async_callback(telemetry.close)
         recorder = await stack.enter_async_context(_recorder(settings))
+        await stack.enter_async_context(keeping(settings.recorder.url, settings.recorder.retention_days))
         telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: 0)
         recalls = await stack.enter_async_context(_recalls(settings))
         upstreams = UpstreamClient(
@@ -128,13 +130,14 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(upstreams.aclose)
         tools = await stack.enter_async_context(tool_servers(settings))
         services = Services(
-            identify=Anonymous(),
+            identify=await stack.enter_async_context(open_identify(settings.auth, settings.recorder.url)),
             upstreams=telemetry.upstreams(upstreams),
             toolboxes=telemetry.toolboxes(tools),
             recorder=telemetry.recorder(recorder),
             recalls=recalls,
             observer=telemetry,
             now=lambda: datetime.now(UTC),
+            withheld=withheld(settings.auth),
         )
         readiness = Readiness({"recorder": _recorder_check(recorder), "mcp_servers": _tools_check(tools)})
         gateway = Gateway(services, _limits(settings), _providers(settings), _pages(readiness, telemetry.metrics))

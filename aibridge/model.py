@@ -20,6 +20,9 @@ Headers = tuple[tuple[bytes, bytes], ...]
 DialectName = Literal["chat_completions", "responses", "messages"]
 ProviderType = Literal["openai", "anthropic", "copilot"]
 CredentialKind = Literal["centralized", "byok"]
+Role = Literal["user", "auditor", "admin"]
+"""What an actor may see: their own records; everybody's; those and the keys."""
+
 Status = Literal["completed", "failed", "cancelled", "crashed"]
 
 
@@ -39,6 +42,7 @@ class Actor:
     name: str
     key_id: str | None = None
     metadata: Mapping[str, JSON] = field(default_factory=dict)
+    role: Role = "user"
 
 
 @dataclass(frozen=True, slots=True)

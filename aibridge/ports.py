@@ -133,8 +133,11 @@ class Identity:
 class Identify(Protocol):
     """Tells who asks."""
 
-    async def __call__(self, headers: Headers) -> Identity:
-        """Raises Unauthorized or Forbidden."""
+    async def __call__(self, headers: Headers, peer: str | None = None) -> Identity:
+        """`peer`: the address that the connection comes from, where it is known.
+
+        Raises Unauthorized, Forbidden, or Unavailable where it cannot be told now.
+        """
         ...
 
 

@@ -37,15 +37,20 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_config(parser, default=os.environ.get("AIBRIDGE_CONFIG") or None)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_config(parser: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:
+    """`--config`; an action of a command takes it too, and without a default leaves the command's as it is."""
     parser.add_argument(
         "--config",
         metavar="FILE",
         type=Path,
-        default=os.environ.get("AIBRIDGE_CONFIG") or None,
+        default=default,
         help="settings in YAML (default: $AIBRIDGE_CONFIG, else ./aibridge.yaml if present, else the defaults)",
     )
-    parser.set_defaults(run=run)
-    return parser
 
 
 def configured(args: argparse.Namespace) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -65,6 +66,14 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
         if not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the value of {name} holds a line break or another character that no header may")
     return headers
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError("must be an address, or a network such as 10.0.0.0/8") from None
+    return value
 
 
 def _regex(value: str) -> str:
@@ -131,6 +140,9 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Regex = Annotated[str, AfterValidator(_regex)]
+
+HeaderName = Annotated[str, _matching(_HEADER_NAME.pattern, "must be the name of an HTTP header")]
+Network = Annotated[str, AfterValidator(_network)]
 
 ApiKeys = Annotated[
     tuple[str, ...], BeforeValidator(_drop_empty), BeforeValidator(_one_is_a_list), AfterValidator(_api_keys)

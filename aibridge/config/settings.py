@@ -17,9 +17,11 @@ from aibridge.config.rules import (
     DatabaseUrl,
     Days,
     EmptyIsNone,
+    HeaderName,
     Host,
     HttpHeaders,
     HttpUrl,
+    Network,
     Port,
     ProviderName,
     ProxyUrl,
@@ -93,8 +95,24 @@ class Auth(Section):
 
     mode: Literal["none", "keys", "header"] = Field(
         default="none",
-        description="`none`: everyone on this machine (loopback only); `keys` and `header` are not served yet.",
+        description="`none`: everyone, on this machine alone; `keys`: who has a key; `header`: whom a proxy names.",
     )
+    header: HeaderName = Field(
+        default="x-forwarded-user", description="Mode `header`: the header in which the proxy names the user."
+    )
+    role_header: Annotated[HeaderName | None, EmptyIsNone] = Field(
+        default=None,
+        description="Mode `header`: the header in which it names their role. `null`: everyone is a `user`.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Mode `header`: addresses or networks of the proxies; nobody else is served."
+    )
+
+    @model_validator(mode="after")
+    def _somebody_is_trusted(self) -> Auth:
+        if self.mode == "header" and not self.trusted_proxies:
+            raise ValueError("mode header needs trusted_proxies: the addresses that the proxy connects from")
+        return self
 
 
 class Timeouts(Section):
@@ -319,9 +337,7 @@ class Settings(Section):
         return self.model_copy(update={"server": self.server.model_copy(update=given)})
 
     def check_served(self) -> None:
-        """Raises ConfigError for what settings may say already and this version does not serve, or not there."""
-        if self.auth.mode != "none":
-            raise ConfigError(f"auth.mode: {self.auth.mode} is not served yet; use none, on 127.0.0.1")
+        """Raises ConfigError for what settings may say and is not served there."""
         self.check_listen(self.server.host)
 
     def check_listen(self, host: str) -> None:
@@ -329,7 +345,7 @@ class Settings(Section):
         if self.auth.mode == "none" and not _is_loopback(host):
             raise ConfigError(
                 f"server.host: {host} can be reached from other machines, and auth.mode none asks nobody for a key; "
-                "listen on 127.0.0.1"
+                "listen on 127.0.0.1, or set auth.mode to keys"
             )
 
 

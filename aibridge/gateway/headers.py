@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from aibridge.errors import ClientError
-from aibridge.model import Headers
+from aibridge.model import Actor, Headers
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 _HOP_BY_HOP = frozenset(
@@ -21,21 +22,30 @@ _NOT_FORWARDED = _HOP_BY_HOP | {
     b"authorization",
     b"x-api-key",
 }
-_PREFIXES_NOT_FORWARDED = (b"x-forwarded-", b"x-aibridge-", b"proxy-")
+_ACTOR = b"x-ai-bridge-actor-"  # ours to say, and nobody else's
+_PREFIXES_NOT_FORWARDED = (b"x-forwarded-", b"x-aibridge-", _ACTOR, b"proxy-")
 _NOT_RETURNED = _HOP_BY_HOP | {b"set-cookie", b"content-length", b"content-encoding", b"date"}
 
+_TOKEN = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")
 _CONTROL = bytes([*range(ord("\t")), *range(ord("\t") + 1, ord(" ")), 0x7F])
 
 Values = Mapping[bytes, bytes]
 """The first value of each header, by its name."""
 
 
-def forwardable(headers: Headers) -> Headers:
-    """The client's headers that the provider may see; its credentials are not among them."""
-    dropped = _NOT_FORWARDED | _named_by_connection(headers)
+def forwardable(headers: Headers, withheld: frozenset[bytes] = frozenset()) -> Headers:
+    """The client's headers that the provider may see; its credentials are not among them, nor those `withheld`."""
+    dropped = _NOT_FORWARDED | withheld | _named_by_connection(headers)
     return tuple(
         [header for header in headers if header[0] not in dropped and not header[0].startswith(_PREFIXES_NOT_FORWARDED)]
     )
+
+
+def actor_headers(actor: Actor) -> Headers:
+    """Who asks, as a provider is told. What no header can hold is left out."""
+    told = {_ACTOR + b"id": actor.name}
+    told |= {_ACTOR + b"metadata-" + key.lower().encode(): value for key, value in actor.metadata.items()}
+    return tuple((name, value) for name, what in told.items() if _TOKEN.fullmatch(name) and (value := _value(what)))
 
 
 def returnable(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -60,6 +70,11 @@ def refuse_control_characters(headers: Headers) -> None:
     if _holds_control(b"".join([value for _, value in headers])):
         name = next(name for name, value in headers if _holds_control(value))
         raise ClientError(f"The header '{name.decode('latin-1')}' holds a control character.")
+
+
+def _value(what: object) -> bytes | None:
+    value = (str(what).lower() if isinstance(what, bool) else str(what)).strip().encode(errors="replace")
+    return value if isinstance(what, str | int | float) and not _holds_control(value) else None
 
 
 def _holds_control(value: bytes) -> bool:

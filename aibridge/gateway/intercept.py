@@ -19,10 +19,10 @@ from aibridge.gateway.clients import client_of
 from aibridge.gateway.connection import why_gone
 from aibridge.gateway.credentials import choose_credential
 from aibridge.gateway.crowd import Crowd
-from aibridge.gateway.headers import Values, first, first_values, forwardable, refuse_control_characters
+from aibridge.gateway.headers import Values, first, first_values, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
-from aibridge.gateway.request import headers_of, read_body, refuse
-from aibridge.gateway.services import Limits, Services
+from aibridge.gateway.request import headers_of, peer_of, read_body, refuse
+from aibridge.gateway.services import Limits, Services, upstream_headers
 from aibridge.loop import Loop
 from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target, new_id
 from aibridge.ports import Recall, Sight, Toolbox
@@ -89,7 +89,7 @@ class Intercept:
         """All that may refuse the request: nothing has gone upstream, and no interception is made of a refusal."""
         refuse_control_characters(headers)
         values = first_values(headers)
-        identity = await self._services.identify(headers)
+        identity = await self._services.identify(headers, peer_of(scope))
         self._crowd.claim(scope, identity.actor)
         credential = choose_credential(self._provider, identity.own)
         with sight.waiting():
@@ -103,7 +103,8 @@ class Intercept:
             exchange.restore(await recall.find(exchange.lookups()))
         interception = self._interception(scope, values, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
-        return _Turn(exchange, self._target(scope, headers, credential, exchange.model), toolbox, recall, interception)
+        target = self._target(scope, headers, identity.actor, credential, exchange.model)
+        return _Turn(exchange, target, toolbox, recall, interception)
 
     def _tell_of_cut(self, left_out: int) -> None:
         """Once, and not with every request."""
@@ -149,13 +150,13 @@ class Intercept:
             logger.exception("an interception failed by a fault of ours")
             await loop.fail(AibridgeError("aibridge failed on this request; its log says why"))
 
-    def _target(self, scope: Scope, headers: Headers, credential: Credential, model: str) -> Target:
+    def _target(self, scope: Scope, headers: Headers, actor: Actor, credential: Credential, model: str) -> Target:
         return Target(
             provider=self._provider.name,
             method="POST",
             path=self._route.upstream_path,
             query=scope["query_string"],
-            headers=forwardable(headers),
+            headers=upstream_headers(self._services, self._provider, headers, actor),
             credential=credential,
             model=model,
         )

@@ -12,10 +12,10 @@ from aibridge.dialects.responses.history import response_key, stored_id
 from aibridge.errors import AibridgeError, UpstreamTimeout
 from aibridge.gateway.credentials import choose_credential
 from aibridge.gateway.crowd import Crowd
-from aibridge.gateway.headers import first_values, forwardable, refuse_control_characters
+from aibridge.gateway.headers import first_values, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
-from aibridge.gateway.request import headers_of, read_body, refuse
-from aibridge.gateway.services import Limits, Services
+from aibridge.gateway.request import headers_of, peer_of, read_body, refuse
+from aibridge.gateway.services import Limits, Services, upstream_headers
 from aibridge.model import Actor, DialectName, Head, Headers, Relay, Target
 from aibridge.providers import Provider
 
@@ -48,7 +48,7 @@ class Passthrough:
     async def _serve(self, path: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             refuse_control_characters(headers)
-            identity = await self._services.identify(headers)
+            identity = await self._services.identify(headers, peer_of(scope))
             self._crowd.claim(scope, identity.actor)
             credential = choose_credential(self._provider, identity.own)
             body = await read_body(first_values(headers), receive, self._limits.max_request_bytes)
@@ -59,7 +59,12 @@ class Passthrough:
             await refuse(send, self._dialect, error, body=scope["method"] != "HEAD")
             return
         target = Target(
-            self._provider.name, scope["method"], path, scope["query_string"], forwardable(headers), credential
+            self._provider.name,
+            scope["method"],
+            path,
+            scope["query_string"],
+            upstream_headers(self._services, self._provider, headers, identity.actor),
+            credential,
         )
         await self._relay(target, body, Reply(receive, send))
 

@@ -16,6 +16,12 @@ def headers_of(scope: Scope) -> Headers:
     return tuple(scope["headers"])
 
 
+def peer_of(scope: Scope) -> str | None:
+    """The address at the other end of the connection, as the server saw it."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
 async def read_body(values: Values, receive: Receive, limit: int) -> bytes:
     """The whole body. Raises TooLarge beyond `limit` bytes, ClientGone where the client left in mid-body."""
     _refuse_encoded(values)

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from aibridge.gateway.headers import actor_headers, forwardable
+from aibridge.model import Actor, Headers
 from aibridge.ports import Identify, Observer, Recalls, Recorder, Toolboxes, Upstreams
+from aibridge.providers import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,10 @@ class Services:
     recalls: Recalls
     observer: Observer
     now: Callable[[], datetime]
+    withheld: frozenset[bytes] = frozenset()  # headers, besides the usual ones, that no provider sees
+
+
+def upstream_headers(services: Services, provider: Provider, headers: Headers, actor: Actor) -> Headers:
+    """What the provider is sent of the client's headers, and who asks, where it is to know that."""
+    kept = forwardable(headers, services.withheld)
+    return kept + actor_headers(actor) if provider.send_actor_headers else kept

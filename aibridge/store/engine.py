@@ -90,6 +90,15 @@ def writing_directly(engine: Engine) -> Iterator[DBAPICursor]:
         raise DBAPIError.instance(None, None, error, driver.Error, dialect=engine.dialect) from error
 
 
+@contextmanager
+def told_as_ours(engine: AsyncEngine) -> Iterator[None]:
+    """What the database says comes out as StoreError, for whoever is told in one line."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(f"the database {engine.url!r} cannot be used: {reason_of(error)}") from error
+
+
 def reason_of(error: DBAPIError) -> str:
     """Why, in the database's own words; no more than their first line, for the others may quote a row."""
     return str(error.orig).partition("\n")[0]
