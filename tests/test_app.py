@@ -356,7 +356,7 @@ def test_a_port_in_use_is_said_in_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "options", "words"),
     [
-        ("auth: {mode: keys}", (), "auth.mode: keys is not served yet"),
+        ("auth: {mode: header}", (), "auth: mode header needs trusted_proxies"),
         ("{}", ("--host", "0.0.0.0"), "server.host: 0.0.0.0 can be reached from other machines"),
         ("server: {prot: 1}", (), "server.prot: unknown key; did you mean port?"),
         ("recorder: {url: 'sqlite:////nowhere/at/all.db'}", ("--port", "0"), "/nowhere/at"),

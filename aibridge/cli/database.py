@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +15,8 @@ T = TypeVar("T")
 
 def with_database(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
     """What comes of the work. Raises StoreError where the database cannot be used."""
+    import asyncio
+
     return asyncio.run(_with_database(settings.recorder.url, work))
 
 

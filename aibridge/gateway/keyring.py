@@ -81,13 +81,19 @@ class Keyring:
         self._strangers = asyncio.Semaphore(_STRANGERS)
         self._troubled = False
 
+    def known(self, hashed: bytes) -> Actor | None:
+        """Whose key it is, where the database has been asked of late."""
+        known = self._known.get(hashed)
+        if known is None or self._monotonic() >= known.trusted_until:
+            return None
+        known.used = True
+        return known.actor
+
     async def actor(self, hashed: bytes) -> Actor | None:
         """Whose key it is; None where it is nobody's. Raises Unavailable where that cannot be told."""
-        known, now = self._known.get(hashed), self._monotonic()
-        if known is not None and now < known.trusted_until:
-            known.used = True
-            return known.actor
-        if now < self._unknown.get(hashed, 0.0):
+        if (actor := self.known(hashed)) is not None:
+            return actor
+        if self._monotonic() < self._unknown.get(hashed, 0.0):
             return None
         return await self._ask_once(hashed)
 

@@ -40,7 +40,7 @@ def test_tools_for_one_actor_only_are_listed_too(run: Run) -> None:
 def test_every_fault_is_a_line(run: Run) -> None:
     Path("aibridge.yaml").write_text(
         """
-        auth: {mode: keys}
+        server: {host: 0.0.0.0}
         providers: {openai: {byok: never, ca_file: nowhere.pem}}
         mcp_servers: {gone: {command: no-such-program}, refused: {url: 'http://127.0.0.1:9/mcp'}}
         recorder: {url: "sqlite:///nowhere/a.db"}
@@ -50,7 +50,7 @@ def test_every_fault_is_a_line(run: Run) -> None:
     assert status == 1
     assert "All is well" not in out
     assert [line.split(":")[0] for line in err.splitlines()] == [
-        "auth.mode",
+        "server.host",
         "providers.openai",
         "providers.openai.ca_file",
         "mcp_servers.gone",

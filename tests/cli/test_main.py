@@ -20,7 +20,7 @@ def test_help_teaches_where_to_begin(run: Run) -> None:
     assert "exit status: 0 done, 1 failed, 2 wrong usage" in out
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "check"])
+@pytest.mark.parametrize("command", ["serve", "demo", "check", "keys", "erase"])
 def test_every_command_has_help_with_examples_and_takes_a_config(run: Run, command: str) -> None:
     status, out, _ = run(command, "--help")
     assert status == 0

@@ -20,7 +20,9 @@ def test_the_nearest_key_is_named(faults: Faults, key: str, near: str) -> None:
 
 
 def test_without_a_near_one_all_are_named(faults: Faults) -> None:
-    assert faults("auth: {xyz: 1}") == ["aibridge.yaml: auth.xyz: unknown key; known are mode"]
+    assert faults("auth: {xyz: 1}") == [
+        "aibridge.yaml: auth.xyz: unknown key; known are mode, header, role_header, trusted_proxies"
+    ]
 
 
 def test_the_value_of_an_unknown_key_is_not_shown(faults: Faults) -> None:

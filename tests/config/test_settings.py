@@ -146,8 +146,29 @@ def test_and_nowhere_else(host: str) -> None:
         Settings().check_listen(host)
     assert refusal.value.lines == (
         f"server.host: {host} can be reached from other machines, and auth.mode none asks nobody for a key;"
-        " listen on 127.0.0.1",
+        " listen on 127.0.0.1, or set auth.mode to keys",
     )
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "127.0.0.1", "::1", "fd00::/8"])
+def test_a_proxy_is_trusted_by_its_address(network: str) -> None:
+    settings = Settings.model_validate({"auth": {"mode": "header", "trusted_proxies": [network]}})
+    settings.check_listen("0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [
+        ({"mode": "header"}, "mode header needs trusted_proxies"),
+        ({"trusted_proxies": ["10.0.0.1/8"]}, "must be an address, or a network such as"),
+        ({"trusted_proxies": ["proxy.local"]}, "must be an address, or a network such as"),
+        ({"header": "x user"}, "must be the name of an HTTP header"),
+        ({"role_header": "x:role"}, "must be the name of an HTTP header"),
+    ],
+)
+def test_who_may_speak_for_others_is_said_clearly(auth: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Settings.model_validate({"auth": auth})
 
 
 def test_with_keys_it_may_listen_anywhere() -> None:

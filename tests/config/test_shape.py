@@ -20,5 +20,5 @@ def test_keys_are_fixed_in_sections_and_chosen_in_mappings() -> None:
     assert not shape.is_mapping(Settings)
     assert shape.is_mapping(shape.at(Settings, ("providers",)))
     assert not shape.is_section(shape.at(Settings, ("providers",)))
-    assert list(shape.keys(shape.at(Settings, ("auth",)))) == ["mode"]
+    assert list(shape.keys(shape.at(Settings, ("auth",)))) == ["mode", "header", "role_header", "trusted_proxies"]
     assert shape.keys(shape.at(Settings, ("server", "port"))) == {}
