@@ -6,21 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from aibridge.config import Settings
+    from aibridge.store.engine import Database
 
 T = TypeVar("T")
 
 
-def with_database(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     """What comes of the work. Raises StoreError where the database cannot be used."""
     import asyncio
 
     return asyncio.run(_with_database(settings.recorder.url, work))
 
 
-async def _with_database(url: str, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+async def _with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
     from aibridge.store.engine import open_engine, told_as_ours
     from aibridge.store.migrate import migrate
 

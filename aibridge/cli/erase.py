@@ -13,7 +13,8 @@ Takes what a person wrote out of the records: prompts, the arguments and errors 
 hidden turns, metadata, session ids. That they asked, when, which model, and the tokens stay.
 
 Backups, logs and traces are out of its reach, and so is what running gateways hold in memory:
-requests that are under way, and hidden turns until they expire or the gateway is restarted.
+requests under way, records that wait in a spool, and hidden turns until they expire or the gateway
+is restarted.
 """
 
 EXAMPLES = """\

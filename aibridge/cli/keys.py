@@ -82,18 +82,9 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _revoke(args: argparse.Namespace) -> int:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from aibridge.store.keys import Keys
 
-    async def revoke(engine: AsyncEngine) -> list[Key]:
-        keys = Keys(engine)
-        found = await keys.named(args.key)
-        if len(found) == 1:
-            await keys.revoke(found[0].id)
-        return found
-
-    found = with_database(configured(args), revoke)
+    found = with_database(configured(args), lambda engine: Keys(engine).revoke_named(args.key))
     if not found:
         return complain(f"there is no good key {printable(args.key)}: aibridge keys list shows them")
     if len(found) > 1:

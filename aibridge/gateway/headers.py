@@ -44,7 +44,7 @@ def forwardable(headers: Headers, withheld: frozenset[bytes] = frozenset()) -> H
 def actor_headers(actor: Actor) -> Headers:
     """Who asks, as a provider is told. What no header can hold is left out."""
     told = {_ACTOR + b"id": actor.name}
-    told |= {_ACTOR + b"metadata-" + key.lower().encode(): value for key, value in actor.metadata.items()}
+    told |= {_ACTOR + b"metadata-" + key.lower().encode(): value for key, value in actor.metadata.items() if key}
     return tuple((name, value) for name, what in told.items() if _TOKEN.fullmatch(name) and (value := _value(what)))
 
 

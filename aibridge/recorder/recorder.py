@@ -60,7 +60,7 @@ class Recorder:
     async def finish(self, interception: Interception, outcome: Outcome) -> None:
         """Takes the end at once, full queue or not: there are no more ends than interceptions under way."""
         self._link(interception)
-        self._writer.put_now(Kind.END, end_row(interception.id, outcome, self._now()))
+        self._writer.put_now(Kind.END, end_row(interception.id, outcome, self._now(), self._prompts))
 
     async def flush(self) -> None:
         """Returns once all that was taken is durable."""

@@ -15,6 +15,9 @@ Prompts = Literal["full", "none"]
 
 Row = tuple[object, ...]
 
+UNTOLD = "not recorded (recorder.prompts: none)"
+"""In place of an error's words, which may quote the person's."""
+
 
 class Kind(IntEnum):
     """What a row is, in the order of writing: first what others refer to, last the end."""
@@ -99,9 +102,10 @@ def link_row(interception: Interception) -> Row:
     )
 
 
-def end_row(interception_id: str, outcome: Outcome, now: datetime) -> Row:
+def end_row(interception_id: str, outcome: Outcome, now: datetime, prompts: Prompts = "full") -> Row:
     """The end."""
-    return (interception_id, now, outcome.status, outcome.rounds, outcome.error_type, outcome.error_message)
+    message = _error(outcome.error_message, prompts)
+    return (interception_id, now, outcome.status, outcome.rounds, outcome.error_type, message)
 
 
 def given_up_row(start: Row, now: datetime) -> Row:
@@ -151,11 +155,15 @@ def _tool_row(interception_id: str, usage: ToolUsage, prompts: Prompts, now: dat
         usage.server_url,
         _json(usage.input) if prompts == "full" else None,
         usage.injected,
-        usage.error,
+        _error(usage.error, prompts),
         dict(usage.metadata),
         usage.called_at or now,
         usage.completed_at,
     )
+
+
+def _error(message: str | None, prompts: Prompts) -> str | None:
+    return message if prompts == "full" or message is None else UNTOLD
 
 
 def _json(data: bytes) -> msgspec.Raw | str:

@@ -40,6 +40,10 @@ _BEGIN_TO_WRITE = "BEGIN IMMEDIATE"
 """SQLite's write lock, taken at the start of a transaction."""
 
 
+Database = AsyncEngine
+"""The database for coroutines, under a name for rooms that know no SQLAlchemy."""
+
+
 class StoreError(Unavailable):
     """The database cannot be used as it is configured. Says which one, why, and what to do."""
 

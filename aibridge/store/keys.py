@@ -120,6 +120,13 @@ class Keys:
             revoked = update(table).where(table.c.id == key_id, table.c.revoked_at.is_(None))
             await connection.execute(revoked.values(revoked_at=self._now()))
 
+    async def revoke_named(self, name: str) -> list[Key]:
+        """Revokes the key that the name means, and returns all that it could mean: with several none is revoked."""
+        found = await self.named(name)
+        if len(found) == 1:
+            await self.revoke(found[0].id)
+        return found
+
     async def used(self, key_ids: Iterable[str], when: datetime) -> None:
         """Notes that these keys have been used."""
         async with writing(self._engine) as connection:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from aibridge.errors import ClientError
-from aibridge.gateway.headers import first, first_values, forwardable, refuse_control_characters, returnable
+from aibridge.gateway.headers import (
+    actor_headers,
+    first,
+    first_values,
+    forwardable,
+    refuse_control_characters,
+    returnable,
+)
+from aibridge.model import Actor
 
 
 @pytest.mark.parametrize(
@@ -61,3 +69,34 @@ def test_a_control_character_is_refused_and_the_header_named(value: bytes) -> No
 
 def test_a_tab_is_fine() -> None:
     refuse_control_characters(((b"user-agent", b"a\tb"),))
+
+
+def test_who_asks_is_told_in_headers_that_can_hold_it() -> None:
+    metadata = {
+        "team": "red",
+        "Level": 3,
+        "beta": True,
+        "bad name": "x",
+        "line": "a\r\nb",
+        "list": ["x"],
+        "": "x",
+        "ü": "x",
+    }
+    assert actor_headers(Actor("zoë", metadata=good | bad)) == (
+        (b"x-ai-bridge-actor-id", "zoë".encode()),
+        (b"x-ai-bridge-actor-metadata-team", b"red"),
+        (b"x-ai-bridge-actor-metadata-level", b"3"),
+        (b"x-ai-bridge-actor-metadata-beta", b"true"),
+    )
+    assert actor_headers(Actor("a\nb")) == ()
+
+
+def test_what_clients_say_of_actors_goes_nowhere_and_neither_does_what_is_withheld() -> None:
+    sent = (
+        (b"x-ai-bridge-actor-id", b"root"),
+        (b"x-ai-bridge-actor-metadata-a", b"b"),
+        (b"x-user", b"u"),
+        (b"x-b", b"c"),
+    )
+    assert forwardable(sent) == sent[2:]
+    assert forwardable(sent, frozenset({b"x-user"})) == sent[3:]

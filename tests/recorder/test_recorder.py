@@ -12,6 +12,7 @@ from aibridge.errors import Unavailable
 from aibridge.model import Actor, Outcome, PromptRecord, ThoughtRecord, TokenUsage, ToolUsage
 from aibridge.ports import Recorder as Port
 from aibridge.recorder.recorder import Recorder, utc_now
+from aibridge.recorder.rows import UNTOLD
 from aibridge.recorder.writer import Writer
 from aibridge.store import tables
 from tests.databases import Database
@@ -118,8 +119,11 @@ async def test_without_prompts_no_words_reach_the_disk(writer: Writer, path: Dat
     await recorder.start(it)
     await recorder.record(it, PromptRecord("canary", "r"))
     await recorder.record(it, ThoughtRecord("canary", "thinking"))
-    await recorder.record(it, ToolUsage("r", "c", "t", b'{"a":"canary"}', injected=True))
+    await recorder.record(it, ToolUsage("r", "c", "t", b'{"a":"canary"}', injected=True, error="no canary here"))
+    await recorder.finish(it, Outcome("failed", 1, "bad_request", "canary is no word"))
     await recorder.flush()
+    assert one(path, "interceptions")["error_type"] == "bad_request"
+    assert one(path, "tool_usages")["invocation_error"] == one(path, "interceptions")["error_message"] == UNTOLD
     assert one(path, "tool_usages")["input"] is None
     assert one(path, "user_prompts")["prompt"] == one(path, "model_thoughts")["content"] == ""
     assert not any(b"canary" in file.read_bytes() for file in tmp_path.glob("a.db*"))  # noqa: ASYNC240  tiny files

@@ -164,7 +164,7 @@ async def test_01_only_we_tell_the_provider_who_asks_and_only_where_asked_to(
     gateway: Open, provider: FakeOpenAI, keys: Keys
 ) -> None:
     forged = {"x-ai-bridge-actor-id": "root", "x-ai-bridge-actor-metadata-team": "blue"}
-    secret = await keys.create("alice", metadata={"team": "red", "bad name": "x", "line": "a\r\nb"})
+    secret = await keys.create("zoë", metadata={"team": "red", "bad name": "x", "line": "a\r\nb"})
     silent, telling = await gateway(), await gateway(send_actor_headers=True)
     for client in (silent, telling):
         assert (await ask(client, secret, **forged)).status_code == 200
@@ -172,7 +172,10 @@ async def test_01_only_we_tell_the_provider_who_asks_and_only_where_asked_to(
         {name: value for name, value in request.headers.items() if name.startswith("x-ai-bridge")}
         for request in provider.requests
     ]
-    assert told == [{}, {"x-ai-bridge-actor-id": "alice", "x-ai-bridge-actor-metadata-team": "red"}]
+    assert told == [
+        {},
+        {"x-ai-bridge-actor-id": "zoë".encode().decode("latin-1"), "x-ai-bridge-actor-metadata-team": "red"},
+    ]
 
 
 async def test_02_a_revoked_key_is_refused_by_every_gateway_soon(
