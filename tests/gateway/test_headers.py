@@ -72,16 +72,8 @@ def test_a_tab_is_fine() -> None:
 
 
 def test_who_asks_is_told_in_headers_that_can_hold_it() -> None:
-    metadata = {
-        "team": "red",
-        "Level": 3,
-        "beta": True,
-        "bad name": "x",
-        "line": "a\r\nb",
-        "list": ["x"],
-        "": "x",
-        "ü": "x",
-    }
+    good = {"team": "red", "Level": 3, "beta": True}
+    bad = {"bad name": "x", "line": "a\r\nb", "list": ["x"], "": "x", "ü": "x"}
     assert actor_headers(Actor("zoë", metadata=good | bad)) == (
         (b"x-ai-bridge-actor-id", "zoë".encode()),
         (b"x-ai-bridge-actor-metadata-team", b"red"),
