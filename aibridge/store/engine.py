@@ -180,7 +180,7 @@ def _options(target: URL, busy_seconds: float = BUSY_SECONDS) -> dict[str, Any]:
 
 
 def _patience(target: URL, busy_seconds: float) -> dict[str, Any]:
-    """No wait for a server is without an end. What the URL says of these wins: a pooler may take no `options`.
+    """No wait for a server is without an end. What the URL says of these wins.
 
     https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     """

@@ -178,8 +178,8 @@ async def test_no_durable_start_no_request(hasty: Recorder, pauses: Pauses, path
     async with asyncio.timeout(10):
         with pytest.raises(Unavailable, match=r"could not be recorded within 0\.05 s; try again later"):
             await hasty.start(an_interception())
-        assert not hasty.healthy()
         await pauses.began.wait()
+        assert not hasty.healthy()
         lock.close()
         pauses.end()
         await hasty.flush()
