@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -12,15 +11,11 @@ from sqlalchemy import Connection, Dialect, Engine, UpdateBase, bindparam, func,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
-from aibridge.recorder.rows import COLUMNS, Kind, Row
+from aibridge.recorder.rows import COLUMNS, Entry, Kind, Row, clean, described
 from aibridge.store import tables
 from aibridge.store.engine import writing_directly
 
 logger = logging.getLogger(__name__)
-
-Waiter = asyncio.Future[None]
-Entry = tuple[Kind, Row, Waiter | None]
-"""A row, and who waits for it to be durable."""
 
 _TABLES = {
     Kind.INTERCEPTION: tables.interceptions,
@@ -32,6 +27,10 @@ _TABLES = {
 
 _STATES_OF_A_ROW = ("22", "23", "42804", "42846")
 """Bad data, a broken constraint, a wrong type: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+_WHOLE = COLUMNS[Kind.END][1:] + COLUMNS[Kind.INTERCEPTION]
+"""The columns of an interception that is over when it gets here: of those that stand twice the end's comes first."""
 
 
 class Batch:
@@ -46,14 +45,17 @@ class Batch:
         }
         changes |= {Kind.LINK: _link(), Kind.END: _end()}
         self._statements = [_Statement(changes[kind], COLUMNS[kind], dialect) for kind in Kind]
+        whole = insert(tables.interceptions)
+        ended = {name: whole.excluded[name] for name in COLUMNS[Kind.END][1:]}
+        self._whole = _Statement(whole.on_conflict_do_update(index_elements=["id"], set_=ended), _WHOLE, dialect)
 
-    def write(self, engine: Engine, entries: Iterable[Entry]) -> list[Row]:
+    def write(self, engine: Engine, entries: Sequence[Entry]) -> list[Row]:
         """Commits all entries together and returns the rows that the database can take in no way.
 
         Raises DBAPIError where it is the database that fails: then nothing is written, and all may be tried again.
         """
         groups: list[list[Row]] = [[] for _ in Kind]
-        for kind, row, _ in entries:
+        for kind, row in entries:
             groups[kind].append(row)
         try:
             self._write_together(engine, groups)
@@ -64,9 +66,10 @@ class Batch:
         return []
 
     def _write_together(self, engine: Engine, groups: Sequence[list[Row]]) -> None:
+        whole, groups = _joined(groups)
         bound = [
             (statement.sql, [statement.bind(row) for row in group])
-            for statement, group in zip(self._statements, groups, strict=True)
+            for statement, group in zip((self._whole, *self._statements), (whole, *groups), strict=True)
             if group
         ]
         with writing_directly(engine) as cursor:  # only now: other processes wait for this lock
@@ -80,7 +83,7 @@ class Batch:
 
     def _write_one(self, connection: Connection, kind: Kind, row: Row) -> bool:
         statement, fault = self._statements[kind], ""
-        for attempt in (row, tuple(_clean(value) for value in row)):
+        for attempt in (row, tuple(clean(value) for value in row)):
             try:
                 with connection.begin_nested():
                     connection.exec_driver_sql(statement.sql, statement.bind(attempt))
@@ -90,8 +93,7 @@ class Batch:
                 fault = type(error).__name__  # its text might quote what a person wrote
             else:
                 return True
-        owner = row[COLUMNS[kind].index("interception_id")] if "interception_id" in COLUMNS[kind] else row[0]
-        logger.error("dropped a record that cannot be stored: %s of interception %s (%s)", kind.name, owner, fault)
+        logger.error("dropped a record that cannot be stored: %s (%s)", described(kind, row), fault)
         return False
 
 
@@ -100,8 +102,9 @@ class _Statement:
 
     def __init__(self, statement: UpdateBase, names: Sequence[str], dialect: Dialect) -> None:
         # Any: what every SQL compiler has, `Compiled` does not declare.
-        compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
+        compiled: Any = statement.compile(dialect=dialect, column_keys=list(dict.fromkeys(names)))
         self.sql = str(compiled)
+        names = list(names)
         self._in_order = itemgetter(*[names.index(name) for name in compiled.positiontup])
         types = [compiled.binds[name].type for name in compiled.positiontup]
         processors = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
@@ -112,6 +115,20 @@ class _Statement:
         for place, process in self._processors:
             values[place] = process(values[place])
         return tuple(values)
+
+
+def _joined(groups: Sequence[list[Row]]) -> tuple[list[Row], list[list[Row]]]:
+    """Starts and ends of the same interceptions, joined: one statement costs less than two. And all the rest."""
+    ends = {row[0]: row for row in groups[Kind.END]}
+    starts = groups[Kind.INTERCEPTION]
+    whole = [ends.pop(row[0])[1:] + row for row in starts if row[0] in ends]
+    if not whole:
+        return whole, list(groups)
+    over = {row[len(_WHOLE) - len(COLUMNS[Kind.INTERCEPTION])] for row in whole}
+    rest = list(groups)
+    rest[Kind.INTERCEPTION] = [row for row in starts if row[0] not in over]
+    rest[Kind.END] = [row for row in groups[Kind.END] if row[0] not in over]
+    return whole, rest
 
 
 def _link() -> UpdateBase:
@@ -156,16 +173,3 @@ def _is_the_rows_fault(error: Exception) -> bool:
     if state is not None:  # the server refused: a table or a right that is missing is no row's fault
         return bool(state.startswith(_STATES_OF_A_ROW))
     return isinstance(error, DataError | IntegrityError | InterfaceError | ProgrammingError)
-
-
-def _clean(value: Any) -> Any:
-    """The same without what a database may refuse in text: NUL, and halves of surrogate pairs."""
-    match value:
-        case str():
-            return value.replace("\0", "\ufffd").encode(errors="replace").decode()
-        case dict():
-            return {_clean(name): _clean(item) for name, item in value.items()}
-        case list():
-            return [_clean(item) for item in value]
-        case _:
-            return value

@@ -6,7 +6,6 @@ process. Where the file cannot be seen, on another machine, a heartbeat in the d
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
-from aibridge.store.engine import StoreError
+from aibridge.recorder.locks import held, is_locked, make_private
 from aibridge.store.tables import instances, interceptions
 
 HEARTBEAT_SECONDS = 10.0
@@ -29,7 +28,7 @@ _SILENCE = timedelta(seconds=60)
 
 
 class Instance:
-    """Our own process, as the others see it. The methods run on the writer's thread, each in a transaction."""
+    """Our own process, as the others see it. The methods run on the database's thread, each in a transaction."""
 
     def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
         self.id = str(uuid4())
@@ -40,25 +39,16 @@ class Instance:
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Holds the lock. Raises StoreError where the directory cannot be written."""
-        path = self._lock_of(self.id)
-        try:
-            self._directory.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            remedy = "it holds the locks of running processes; make room for it, and let this user write it"
-            raise StoreError(
-                f"the directory {self._directory} cannot be written ({error.strerror}): {remedy}"
-            ) from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            os.close(handle)
+        make_private(self._directory)
+        with held(self._lock_of(self.id)):
+            try:
+                yield
+            finally:
+                self._lock_of(self.id).unlink(missing_ok=True)
 
     def beat(self, connection: Connection) -> None:
         """Says that this process lives, and ends what dead ones left open."""
-        self._register(connection)
+        self.register(connection)
         for other in connection.execute(select(instances).where(instances.c.id != self.id)).all():
             if self._is_dead(other):
                 connection.execute(delete(instances).where(instances.c.id == other.id))
@@ -69,7 +59,8 @@ class Instance:
         """Takes leave: this process serves nothing any more."""
         connection.execute(delete(instances).where(instances.c.id == self.id))
 
-    def _register(self, connection: Connection) -> None:
+    def register(self, connection: Connection) -> None:
+        """Says that this process lives."""
         now = self._now()
         known = connection.execute(update(instances).where(instances.c.id == self.id).values(heartbeat_at=now))
         if known.rowcount == 0:
@@ -82,7 +73,7 @@ class Instance:
             connection.execute(insert(instances).values(id=self.id, **row))
 
     def _is_dead(self, other: Row[Any]) -> bool:
-        locked = _is_locked(self._lock_of(other.id))
+        locked = is_locked(self._lock_of(other.id))
         if locked is None and other.host != socket.gethostname():
             return bool(self._now() - other.heartbeat_at > _SILENCE)
         return not locked
@@ -104,19 +95,3 @@ class Instance:
 
     def _lock_of(self, instance_id: str) -> Path:
         return self._directory / f"{instance_id}.lock"
-
-
-def _is_locked(path: Path) -> bool | None:
-    """Whether a living process holds the file; None where there is none."""
-    try:
-        handle = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import IntEnum
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import msgspec
 
@@ -30,6 +30,9 @@ class Kind(IntEnum):
     LINK = 5
     END = 6
 
+
+Entry = tuple[int, Row]
+"""A row and its kind."""
 
 _RECORD = ("id", "interception_id", "provider_response_id")
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens")
@@ -166,10 +169,34 @@ def _error(message: str | None, prompts: Prompts) -> str | None:
     return message if prompts == "full" or message is None else UNTOLD
 
 
-def _json(data: bytes) -> msgspec.Raw | str:
+def _json(data: bytes) -> msgspec.msgpack.Ext | str:
     """The very JSON that came, number for number; what is no JSON becomes a string."""
     try:
         msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return data.decode(errors="replace")
-    return msgspec.Raw(data)
+    return msgspec.msgpack.Ext(0, data)  # the spool gives it back as msgspec.Raw
+
+
+def owner(entry: Entry) -> str:
+    """The id of the interception that an entry belongs to."""
+    kind, row = entry
+    return str(row[1] if Kind.PROMPT <= kind <= Kind.THOUGHT else row[0])
+
+
+def described(kind: int, row: Row) -> str:
+    """What a log may say of a row: nothing that a person wrote."""
+    return f"{Kind(kind).name} of interception {owner((kind, row))}"
+
+
+def clean(value: Any) -> Any:
+    """The same without what text may not hold elsewhere: NUL, and halves of surrogate pairs."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        case dict():
+            return {clean(name): clean(item) for name, item in value.items()}
+        case list():
+            return [clean(item) for item in value]
+        case _:
+            return value

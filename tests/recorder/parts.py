@@ -1,15 +1,22 @@
 """What the recorder's tests are made of: interceptions, a look into the file, and a process to kill."""
 
 import asyncio
-from collections.abc import Callable
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, event
 
 from aibridge.model import Actor, Interception, Outcome
-from tests.databases import Database, Lock
+from aibridge.recorder.frames import encode, read
+from aibridge.recorder.rows import Entry, Row
+from aibridge.recorder.spool import Segment, Spool
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DONE = Outcome("completed", 1)
@@ -32,19 +39,26 @@ def an_interception(**changes: Any) -> Interception:
     return Interception(**(usual | changes))
 
 
-def query(path: Database, sql: str, *values: object) -> list[dict[str, Any]]:
+def query(path: Path, sql: str, *values: object) -> list[dict[str, Any]]:
     """What a second connection sees."""
-    return path.query(sql, *values)
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(sql, values)]
+    finally:
+        connection.close()
 
 
-def one(path: Database, table: str) -> dict[str, Any]:
+def one(path: Path, table: str) -> dict[str, Any]:
     [row] = query(path, f"SELECT * FROM aibridge_{table}")  # noqa: S608  a name of ours
     return row
 
 
-def holding_the_lock(path: Database) -> Lock:
+def holding_the_lock(path: Path) -> sqlite3.Connection:
     """Another connection that writes and does not come to an end; closing it does."""
-    return path.hold()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
 
 
 class Statements:
@@ -105,3 +119,37 @@ class Pauses:
     def end(self) -> None:
         self.began.clear()
         self._over.release()
+
+
+class SickSpool(Spool):
+    """A spool on a disk that fails or hangs when the test says so."""
+
+    def __init__(self, directory: Path, instance_id: str) -> None:
+        super().__init__(directory, instance_id)
+        self.sick: int | None = None
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.groups: list[int] = []
+
+    def append(self, entries: Sequence[Entry]) -> list[Row]:
+        assert self.may_go_on.wait(5)
+        if self.sick is not None:
+            raise OSError(self.sick, os.strerror(self.sick))
+        self.groups.append(len(entries))
+        return super().append(entries)
+
+
+def as_read(*entries: Entry) -> list[Entry]:
+    """What comes out of the spool when these went in."""
+    data = encode(entries)
+    return [entry for found, _ in read(BytesIO(data), len(data)) for entry in found]
+
+
+def segments_of(segments: list[Segment]) -> list[Entry]:
+    """The entries in these files."""
+    return [
+        entry
+        for segment in segments
+        for found, _ in read(BytesIO(segment.path.read_bytes()), segment.size)
+        for entry in found
+    ]

@@ -12,13 +12,12 @@ from aibridge.recorder.batch import Batch
 from aibridge.recorder.instances import Instance
 from aibridge.recorder.rows import Kind, end_row, interception_row
 from aibridge.store.tables import instances
-from tests.databases import Database
 from tests.recorder.parts import DONE, NOON, Clock, an_interception, one, query
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "a.db-instances"
+def directory(path: Path) -> Path:
+    return path.with_name("a.db-instances")
 
 
 def beat(engine: Engine, instance: Instance) -> None:
@@ -28,7 +27,7 @@ def beat(engine: Engine, instance: Instance) -> None:
 
 def leave_open(engine: Engine, name: str, owner: str) -> None:
     row = interception_row(an_interception(id=name), owner)
-    assert Batch(engine.dialect).write(engine, [(Kind.INTERCEPTION, row, None)]) == []
+    assert Batch(engine.dialect).write(engine, [(Kind.INTERCEPTION, row)]) == []
 
 
 def register(engine: Engine, name: str, **changes: Any) -> None:
@@ -37,15 +36,15 @@ def register(engine: Engine, name: str, **changes: Any) -> None:
         connection.execute(insert(instances).values(id=name, **(usual | changes)))
 
 
-def status(path: Database, name: str) -> object:
+def status(path: Path, name: str) -> object:
     return query(path, "SELECT status FROM aibridge_interceptions WHERE id = ?", name)[0]["status"]
 
 
-def living(path: Database) -> set[object]:
+def living(path: Path) -> set[object]:
     return {row["id"] for row in query(path, "SELECT id FROM aibridge_instances")}
 
 
-def test_a_process_is_known_by_its_beat(engine: Engine, directory: Path, clock: Clock, path: Database) -> None:
+def test_a_process_is_known_by_its_beat(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     me = Instance(directory, clock)
     with me.alive():
         beat(engine, me)
@@ -58,9 +57,7 @@ def test_a_process_is_known_by_its_beat(engine: Engine, directory: Path, clock: 
     assert row["heartbeat_at"] == "2026-11-20 12:00:10.000000"
 
 
-def test_what_a_dead_process_left_open_has_crashed(
-    engine: Engine, directory: Path, clock: Clock, path: Database
-) -> None:
+def test_what_a_dead_process_left_open_has_crashed(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     dead, me = Instance(directory, clock), Instance(directory, clock)
     with dead.alive():
         beat(engine, dead)
@@ -77,7 +74,7 @@ def test_what_a_dead_process_left_open_has_crashed(
     assert living(path) == {me.id}
 
 
-def test_what_living_processes_serve_goes_on(engine: Engine, directory: Path, clock: Clock, path: Database) -> None:
+def test_what_living_processes_serve_goes_on(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     one_, other = Instance(directory, clock), Instance(directory, clock)
     with ExitStack() as alive:
         for instance in (one_, other):
@@ -91,16 +88,14 @@ def test_what_living_processes_serve_goes_on(engine: Engine, directory: Path, cl
     assert living(path) == {one_.id, other.id}
 
 
-def test_what_has_ended_stays_as_it_ended(engine: Engine, directory: Path, clock: Clock, path: Database) -> None:
+def test_what_has_ended_stays_as_it_ended(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     leave_open(engine, "i", "nobody")
-    Batch(engine.dialect).write(engine, [(Kind.END, end_row("i", DONE, NOON), None)])
+    Batch(engine.dialect).write(engine, [(Kind.END, end_row("i", DONE, NOON))])
     beat(engine, Instance(directory, clock))
     assert status(path, "i") == "completed"
 
 
-def test_a_process_whose_lock_file_is_left_is_dead(
-    engine: Engine, directory: Path, clock: Clock, path: Database
-) -> None:
+def test_a_process_whose_lock_file_is_left_is_dead(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     directory.mkdir()
     (directory / "killed.lock").touch()
     register(engine, "killed", host="container-of-yesterday")
@@ -110,7 +105,7 @@ def test_a_process_whose_lock_file_is_left_is_dead(
     assert list(directory.iterdir()) == []
 
 
-def test_of_this_machine_no_lock_file_means_dead(engine: Engine, directory: Path, clock: Clock, path: Database) -> None:
+def test_of_this_machine_no_lock_file_means_dead(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     register(engine, "gone", host=socket.gethostname())
     leave_open(engine, "i", "gone")
     beat(engine, Instance(directory, clock))
@@ -119,7 +114,7 @@ def test_of_this_machine_no_lock_file_means_dead(engine: Engine, directory: Path
 
 @pytest.mark.parametrize(("silence", "expected"), [(59, None), (60, None), (61, "crashed")])
 def test_another_machines_process_is_dead_after_a_minute(
-    engine: Engine, directory: Path, clock: Clock, path: Database, silence: int, expected: str | None
+    engine: Engine, directory: Path, clock: Clock, path: Path, silence: int, expected: str | None
 ) -> None:
     register(engine, "far")
     leave_open(engine, "i", "far")
@@ -128,9 +123,7 @@ def test_another_machines_process_is_dead_after_a_minute(
     assert status(path, "i") == expected
 
 
-def test_who_was_taken_for_dead_says_that_they_live(
-    engine: Engine, directory: Path, clock: Clock, path: Database
-) -> None:
+def test_who_was_taken_for_dead_says_that_they_live(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     me = Instance(directory, clock)
     with me.alive():
         beat(engine, me)
@@ -139,7 +132,7 @@ def test_who_was_taken_for_dead_says_that_they_live(
         assert living(path) == {me.id}
 
 
-def test_who_takes_leave_leaves_nothing(engine: Engine, directory: Path, clock: Clock, path: Database) -> None:
+def test_who_takes_leave_leaves_nothing(engine: Engine, directory: Path, clock: Clock, path: Path) -> None:
     me = Instance(directory, clock)
     with me.alive():
         beat(engine, me)
@@ -156,7 +149,6 @@ def test_the_locks_are_their_owners_alone(engine: Engine, directory: Path, clock
         assert [file.stat().st_mode & 0o777 for file in directory.iterdir()] == [0o600]
 
 
-@pytest.mark.only_on("sqlite")
 def test_what_is_open_is_found_without_a_scan(engine: Engine, directory: Path, clock: Clock) -> None:
     ran: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: ran.append(args[2]))

@@ -1,0 +1,119 @@
+"""What brings the spool's records into the database, again and again, however long the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from aibridge.recorder.intake import Intake
+from aibridge.recorder.losses import Losses
+from aibridge.recorder.spool import Segment, Spool
+from aibridge.recorder.thread import OneThread
+from aibridge.recorder.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 0.2
+"""From a record in the spool to its way into the database: the longer, the more share one commit."""
+
+_BACKOFF_SECONDS = (0.05, 1.0)
+"""The first pause after a failed attempt, doubled each time, and the longest."""
+
+T = TypeVar("T")
+
+
+class Drain:
+    """Takes in whatever the writer has written. Begins at once; `close` ends it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        spool: Spool,
+        writer: Writer,
+        losses: Losses,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        why = "the database cannot take them"
+        self._intake = Intake(engine, lambda count: loop.call_soon_threadsafe(losses.add, count, why))
+        self._engine = engine
+        self._spool = spool
+        self._writer = writer
+        self._sleep = sleep
+        self._segments: deque[Segment] = deque()
+        self._turn = asyncio.Lock()
+        self.trouble: str | None = None
+        """Why the database takes no records, if so."""
+        self._thread = OneThread("aibridge-database")
+        self._task = asyncio.create_task(self._run(), name="aibridge-drain")
+
+    async def flush(self) -> None:
+        """Returns once all that is in the spool is in the database."""
+        async with self._turn:
+            self._segments.extend(await self._writer.seal())
+            while self._segments:
+                await self._take_in(self._segments[0])
+                self._spool.free(self._segments.popleft())
+
+    async def run(self, job: Callable[[Connection], T]) -> T:
+        """Runs a job in a transaction of its own. Raises what it raises, and tries it once."""
+        return await self._attempt(partial(self._transact, job))
+
+    async def recover(self, segment: Segment) -> None:
+        """Takes in a file that a dead process left. Raises DBAPIError, and tries it once."""
+        await self._attempt(partial(self._intake.take_in, segment))
+
+    async def close(self) -> None:
+        """Stops, once the transaction under way is over."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._thread.do(self._engine.dispose)
+        self._thread.stop()
+
+    def _transact(self, job: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return job(connection)
+
+    async def _run(self) -> None:
+        while True:
+            await self._writer.spooled.wait()
+            self._writer.spooled.clear()
+            await asyncio.sleep(INTERVAL_SECONDS)
+            await self.flush()
+
+    async def _take_in(self, segment: Segment) -> None:
+        pause, longest = _BACKOFF_SECONDS
+        while True:
+            try:
+                await self._attempt(partial(self._intake.take_in, segment))
+            except Exception:  # noqa: BLE001  whatever the trouble is, the spool keeps the records until it is over
+                await self._sleep(pause)
+                pause = min(pause * 2, longest)
+            else:
+                return
+
+    async def _attempt(self, job: Callable[[], T]) -> T:
+        """Runs it on the database's thread, and takes note of how that went."""
+        try:
+            result = await self._thread.do(job)
+        except Exception as error:
+            self._failed(error)
+            raise
+        if self.trouble is not None:
+            self.trouble = None
+            logger.warning("the database takes records again")
+        return result
+
+    def _failed(self, error: Exception) -> None:
+        reason = reason_of(error) if isinstance(error, DBAPIError) else type(error).__name__
+        if self.trouble is None:
+            logger.error("the database takes no records (%s): they wait in %s", reason, self._spool.directory)
+        self.trouble = reason

@@ -1,0 +1,91 @@
+"""How a file of the spool gets into the database: frame by frame, in the order of writing, each row once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from sqlalchemy import Engine
+
+from aibridge.recorder.batch import Batch
+from aibridge.recorder.frames import DamagedError, read
+from aibridge.recorder.rows import Entry
+from aibridge.recorder.spool import Segment
+
+logger = logging.getLogger(__name__)
+
+Frame = tuple[list[Entry], int]
+
+_ROWS = 2000
+"""Rows of one transaction, about: other processes wait for it."""
+
+
+class Intake:
+    """Takes files in, on the database's thread. `dropped`: is told how many rows the database takes in no way."""
+
+    def __init__(self, engine: Engine, dropped: Callable[[int], object]) -> None:
+        self._engine = engine
+        self._batch = Batch(engine.dialect)
+        self._dropped = dropped
+
+    def take_in(self, segment: Segment) -> None:
+        """Writes all of a file into the database, then deletes it. Raises DBAPIError: all may be tried again.
+
+        What is damaged is put aside, for its rest holds records that were acknowledged.
+        """
+        try:
+            for entries, end in _together(_frames(segment)):
+                self._write(entries)
+                segment.position = end
+        except DamagedError as error:
+            aside = segment.path.with_suffix(".damaged")
+            logger.error("records are missing: %s cannot be read on (%s); it is kept as %s", segment.path, error, aside)
+            with suppress(OSError):
+                segment.path.rename(aside)
+        else:
+            _delete(segment)
+
+    def _write(self, entries: list[Entry]) -> None:
+        dropped = self._batch.write(self._engine, entries)
+        if dropped:
+            self._dropped(len(dropped))
+
+
+def _frames(segment: Segment) -> Iterator[Frame]:
+    try:
+        with segment.path.open("rb") as file:
+            file.seek(segment.position)
+            yield from read(file, segment.size)
+    except OSError as error:
+        raise DamagedError(error.strerror) from error
+
+
+def _together(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Small frames as larger ones; what was read before the damage comes first."""
+    gathered: list[Entry] = []
+    damage: DamagedError | None = None
+    end = 0
+    while True:
+        try:
+            entries, end = next(frames)
+        except StopIteration:
+            break
+        except DamagedError as error:
+            damage = error
+            break
+        gathered += entries
+        if len(gathered) >= _ROWS:
+            yield gathered, end
+            gathered = []
+    if gathered:
+        yield gathered, end
+    if damage:
+        raise damage
+
+
+def _delete(segment: Segment) -> None:
+    try:
+        segment.path.unlink()
+    except OSError as error:
+        logger.error("%s is in the database and cannot be deleted (%s)", segment.path, error.strerror)
