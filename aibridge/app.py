@@ -119,9 +119,9 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         telemetry = _telemetry(settings)
         stack.push_async_callback(telemetry.close)
-        recorder = await stack.enter_async_context(_recorder(settings))
+        recorder = await stack.enter_async_context(_recorder(settings, telemetry.metrics))
         await stack.enter_async_context(keeping(settings.recorder.url, settings.recorder.retention_days))
-        telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: 0)
+        telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: recorder.spooled)
         recalls = await stack.enter_async_context(_recalls(settings))
         upstreams = UpstreamClient(
             [_account(name, one) for name, one in settings.providers.items()],
@@ -185,8 +185,16 @@ def _telemetry(settings: Settings) -> Telemetry:
     return Telemetry(Metrics(), traces)
 
 
-def _recorder(settings: Settings) -> AbstractAsyncContextManager[Recorder]:
-    return open_recorder(settings.recorder.url, prompts=settings.recorder.prompts)
+def _recorder(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Recorder]:
+    one = settings.recorder
+    return open_recorder(
+        one.url,
+        prompts=one.prompts,
+        spool_dir=one.spool_dir,
+        spool_max_bytes=one.spool_max_bytes,
+        when_full=one.when_full,
+        dropped=metrics.count_dropped,
+    )
 
 
 @asynccontextmanager
@@ -296,8 +304,7 @@ def _pages(readiness: Readiness, metrics: Metrics) -> Mapping[str, ASGIApp]:
 
 def _recorder_check(recorder: Recorder) -> Check:
     async def check() -> Report:
-        healthy = recorder.healthy()
-        return Report(healthy, "ok" if healthy else "the last write failed; the log says why")
+        return Report(recorder.healthy(), recorder.report())
 
     return check
 

@@ -28,7 +28,7 @@ BULK = 200
 
 _CONCURRENCY = 16
 _ANSWER = 20  # the chunks of a turn's last round
-_QUIET_SECONDS = 0.06  # longer than the recorder waits for company
+_QUIET_SECONDS = 0.3  # longer than records stay in the spool
 _IDLE_SHARE = 0.01  # of a processor
 _SETTLING_SECONDS = 2.0
 

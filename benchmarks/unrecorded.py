@@ -17,6 +17,9 @@ class Forgetful(NoRecorder):
     def healthy(self) -> bool:
         return True
 
+    def report(self) -> str:
+        return "ok"
+
 
 @asynccontextmanager
 async def open_recorder(*_: object, **__: object) -> AsyncGenerator[Forgetful]:

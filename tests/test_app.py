@@ -45,6 +45,7 @@ METRICS = [
     "circuit_breaker_rejects_total",
     "recorder_queue_depth",
     "recorder_spooled_records",
+    "recorder_dropped_records_total",
 ]
 
 

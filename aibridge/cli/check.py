@@ -122,7 +122,7 @@ async def _recorder_faults(settings: Settings) -> list[str]:
     from aibridge.recorder import open_recorder
 
     try:
-        async with open_recorder(settings.recorder.url):
+        async with open_recorder(settings.recorder.url, spool_dir=settings.recorder.spool_dir):
             return []
     except AibridgeError as error:
         return [f"recorder.url: {error.message}"]

@@ -266,12 +266,15 @@ class Recorder(Section):
     )
     prompts: Literal["full", "none"] = Field(default="full", description="Whether prompts are recorded.")
     spool_dir: Annotated[Path | None, EmptyIsNone] = Field(
-        default=None, description="Directory that holds records while the database is away. `null`: none."
+        default=None,
+        description="Directory of the spool. `null`: `FILE-spool` beside a SQLite file, else `aibridge-spool`.",
     )
-    spool_max_bytes: Count = Field(default=1073741824, description="Size of the spool at most.")
+    spool_max_bytes: Count = Field(
+        default=1073741824, description="With a spool of this size no new interception is recorded."
+    )
     when_full: Literal["refuse", "drop_and_count"] = Field(
         default="refuse",
-        description="What happens when nothing more can be recorded: `refuse` requests or `drop_and_count`.",
+        description="What happens then, or when its disk fails: `refuse` requests or `drop_and_count`.",
     )
 
 

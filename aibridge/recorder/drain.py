@@ -17,6 +17,7 @@ from aibridge.recorder.losses import Losses
 from aibridge.recorder.spool import Segment, Spool
 from aibridge.recorder.thread import OneThread
 from aibridge.recorder.writer import Writer
+from aibridge.store.engine import reason_of
 
 logger = logging.getLogger(__name__)
 

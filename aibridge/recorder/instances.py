@@ -73,10 +73,9 @@ class Instance:
             connection.execute(insert(instances).values(id=self.id, **row))
 
     def _is_dead(self, other: Row[Any]) -> bool:
+        """A lock that cannot be seen tells nothing: two containers may have one name, and a directory each."""
         locked = is_locked(self._lock_of(other.id))
-        if locked is None and other.host != socket.gethostname():
-            return bool(self._now() - other.heartbeat_at > _SILENCE)
-        return not locked
+        return not locked if locked is not None else bool(self._now() - other.heartbeat_at > _SILENCE)
 
     def _end_orphans(self, connection: Connection) -> None:
         """Ends the open interceptions that belong to no living process."""

@@ -77,11 +77,17 @@ class Metrics:
     def _declare_recorder(self) -> None:
         self._queue_depth = self._plain("recorder_queue_depth", "Records that wait to be written")
         self._spooled = self._plain("recorder_spooled_records", "Records in the spool, not yet in the database")
+        self._dropped = self._counter("recorder_dropped_records_total", "Records that could not be kept", "")
+        self._dropped[()] = 0.0
 
     def observe_recorder(self, queue_depth: Callable[[], float], spooled_records: Callable[[], float]) -> None:
         """Takes what tells the recorder's state; both are asked at each scrape, so they must be quick."""
         self._queue_depth.set_function(queue_depth)
         self._spooled.set_function(spooled_records)
+
+    def count_dropped(self, records: int) -> None:
+        """So many more records could not be kept."""
+        self._dropped[()] += records
 
     def render(self) -> tuple[bytes, str]:
         """What `/metrics` answers: the body and its content type."""

@@ -16,6 +16,7 @@ PUBLIC = {
     "aibridge_circuit_breaker_state": ("provider", "endpoint", "model"),
     "aibridge_circuit_breaker_trips_total": ("provider", "endpoint", "model"),
     "aibridge_circuit_breaker_rejects_total": ("provider", "endpoint", "model"),
+    "aibridge_recorder_dropped_records_total": (),
     "aibridge_recorder_queue_depth": (),
     "aibridge_recorder_spooled_records": (),
 }
@@ -74,3 +75,10 @@ def test_a_histogram_counts_in_each_bucket_what_is_no_greater() -> None:
     assert samples[:3] == [("0.1", 1), ("0.25", 3), ("0.5", 3)]
     assert samples[-2:] == [("3600.0", 3), ("+Inf", 4)]
     assert b'aibridge_interceptions_duration_seconds_sum{model="gpt-x",provider="work"} 7200.55' in metrics.render()[0]
+
+
+def test_lost_records_are_counted_from_nothing_on() -> None:
+    metrics = Metrics()
+    assert b"aibridge_recorder_dropped_records_total 0.0\n" in metrics.render()[0]
+    metrics.count_dropped(3)
+    assert b"aibridge_recorder_dropped_records_total 3.0\n" in metrics.render()[0]
