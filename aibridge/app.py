@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,40 +19,30 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from aibridge import config
-from aibridge.config import Settings
+from aibridge.config import Settings, Source
 from aibridge.gateway.authentication import open_identify, withheld
-from aibridge.gateway.connection import ConnectionLimits
-from aibridge.gateway.credentials import central_credentials
-from aibridge.gateway.files import connections_for
 from aibridge.gateway.health import Check, Readiness, Report, healthz
-from aibridge.gateway.routes import Gateway
-from aibridge.gateway.server import Server, listen
-from aibridge.gateway.services import Limits, Services
+from aibridge.gateway.listening import listen, url_of
+from aibridge.gateway.server import Server
+from aibridge.gateway.services import Services
 from aibridge.ports import NoRecall, Recalls
-from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
 from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
+from aibridge.reload import Reload, reloading
+from aibridge.rooms import SETTLING_SECONDS, Rooms
 from aibridge.store.retention import keeping
 from aibridge.telemetry import logs, tracing
-from aibridge.telemetry.metrics import Metrics
+from aibridge.telemetry.metrics import CONTENT_TYPE, Metrics
 from aibridge.telemetry.observer import Telemetry
 from aibridge.telemetry.redaction import Redactor
-from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ToolServers
-from aibridge.upstream import Account, BreakerSettings, UpstreamClient
-from aibridge.upstream.breakers import Circuit, Watch
-from aibridge.upstream.transport import AiohttpTransport
-from aibridge.upstream.trust import system_authorities
+from aibridge.upstream import UpstreamClient
+from aibridge.wiring import breaker_watch, connection_limits, secrets
 
 logger = logging.getLogger(__name__)
 
-SETTLING_SECONDS = 10
-"""How long `/readyz` waits for MCP servers that have neither connected nor failed."""
-
-
-MCP_KEEPALIVE_SECONDS = 4.0
-"""How long an idle connection to an MCP server is kept: Node's and uvicorn's servers close theirs after five."""
+Scrape = Callable[[], Awaitable[bytes]]
+"""What `/metrics` answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +51,49 @@ class House:
 
     server: Server
     listener: socket.socket
-    tools: ToolServers
+    rooms: Rooms
     recorder: Recorder
+    metrics: Metrics
+    reload: Reload
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        host, port = self.listener.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return url_of(self.listener)
 
-    async def run(self) -> None:
+    @property
+    def tools(self) -> ToolServers:
+        """The MCP servers of today."""
+        return self.rooms.tools
+
+    async def run(self, *, heeds_signals: bool = True) -> None:
         """Serves until it is told to stop."""
-        await self.server.run_on(self.listener)
+        await self.server.run_on(self.listener, heeds_signals=heeds_signals)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, source: Source) -> int:
     """Serves until a signal; the exit code. Raises ConfigError, StoreError or OSError where it cannot begin."""
-    logs.configure(settings.telemetry.log_level, settings.telemetry.log_format, redact=_redactor(settings))
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, source, begin_log(settings)))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
-    async with opened(settings) as house:
-        _spare_the_collector()
+def begin_log(settings: Settings, **facts: object) -> Redactor:
+    """Has everything logged as the settings say, the facts in each entry. Returns what keeps secrets out of it."""
+    redactor = Redactor(secrets(settings))
+    logs.configure(settings.telemetry.log_level, settings.telemetry.log_format, redact=redactor, facts=facts)
+    return redactor
+
+
+async def _serve(settings: Settings, source: Source, redactor: Redactor) -> None:
+    async with opened(settings, source=source, redactor=redactor) as house:
+        spare_the_collector()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, house.reload.ask)
         logger.info("aibridge listens on %s", house.url)
         await house.run()
     logger.info("aibridge has stopped")
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Keeps the garbage collector from what stays for good, and from looking too often at what is young.
 
     A full pass over all modules would hold up every stream for 0.2 s now and then. And Python's threshold, 700 new
@@ -113,75 +117,81 @@ async def running(settings: Settings) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[House]:
-    """Opens every room, and closes them in the opposite order: the recorder last, when it has been told every end."""
+async def opened(
+    settings: Settings,
+    *,
+    source: Source | None = None,
+    redactor: Redactor | None = None,
+    listener: socket.socket | None = None,
+    scrape: Scrape | None = None,
+) -> AsyncIterator[House]:
+    """Opens every room, and closes them in the opposite order: the recorder last, when it has been told every end.
+
+    `source`: where the settings are read again when they change; None: they don't. `redactor`: what keeps secrets out
+    of the log already. `listener`, `scrape`: a worker's, which shares its socket and its metrics with others.
+    """
     settings.check_served()
+    redactor = redactor or Redactor(secrets(settings))
     async with AsyncExitStack() as stack:
-        telemetry = _telemetry(settings)
+        telemetry = _telemetry(settings, redactor)
         stack.push_async_callback(telemetry.close)
         recorder = await stack.enter_async_context(_recorder(settings, telemetry.metrics))
         await stack.enter_async_context(keeping(settings.recorder.url, settings.recorder.retention_days))
         telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: recorder.spooled)
-        recalls = await stack.enter_async_context(_recalls(settings))
-        upstreams = UpstreamClient(
-            [_account(name, one) for name, one in settings.providers.items()],
-            watch=_breaker_watch(telemetry.metrics),
+        identify = await stack.enter_async_context(open_identify(settings.auth, settings.recorder.url))
+        recalls = await stack.enter_async_context(_recalls(settings, changing=source is not None))
+
+        async def renew(newer: Settings) -> None:
+            redactor.forget(secrets(newer))
+            await rooms.renew(newer)
+
+        reload = Reload(
+            settings,
+            source.read if source else lambda: settings,
+            renew,
+            told=lambda good: telemetry.metrics.told_of_reload(good=good),
         )
-        stack.push_async_callback(upstreams.aclose)
-        tools = await stack.enter_async_context(tool_servers(settings))
-        services = Services(
-            identify=await stack.enter_async_context(open_identify(settings.auth, settings.recorder.url)),
-            upstreams=telemetry.upstreams(upstreams),
-            toolboxes=telemetry.toolboxes(tools),
-            recorder=telemetry.recorder(recorder),
-            recalls=recalls,
-            observer=telemetry,
-            now=lambda: datetime.now(UTC),
-            withheld=withheld(settings.auth),
+
+        def services(upstreams: UpstreamClient, tools: ToolServers, newest: Settings) -> Services:
+            return Services(
+                identify=identify,
+                upstreams=telemetry.upstreams(upstreams),
+                toolboxes=telemetry.toolboxes(tools),
+                recorder=watched_recorder,
+                recalls=recalls if newest.mcp_servers else NoRecall(),  # else no turn has a hidden part
+                observer=telemetry,
+                now=lambda: datetime.now(UTC),
+                withheld=withheld(settings.auth),
+            )
+
+        watched_recorder = telemetry.recorder(recorder)
+        readiness = Readiness(
+            {
+                "recorder": _recorder_check(recorder),
+                "mcp_servers": _tools_check(lambda: rooms.tools),
+                "config": _config_check(reload),
+            }
         )
-        readiness = Readiness({"recorder": _recorder_check(recorder), "mcp_servers": _tools_check(tools)})
-        gateway = Gateway(services, _limits(settings), _providers(settings), _pages(readiness, telemetry.metrics))
-        listener = stack.enter_context(listen(settings.server.host, settings.server.port))
+        pages = _pages(readiness, scrape or _own(telemetry.metrics))
+        rooms = Rooms(settings, services, pages, watch=breaker_watch(telemetry.metrics))
+        stack.push_async_callback(rooms.aclose)
+        await rooms.start()
+        if source is not None:
+            await stack.enter_async_context(reloading(reload, source, watched=settings.server.watch_config))
+        listener = listener or stack.enter_context(listen(settings.server.host, settings.server.port))
 
         def stop() -> None:
             readiness.stop()
-            gateway.stop()
+            rooms.served.stop()
 
         grace = settings.server.shutdown_grace_seconds
-        server = Server(gateway, grace_seconds=grace, on_stop=stop, limits=_connection_limits(settings.server))
-        yield House(server, listener, tools, recorder)
+        server = Server(rooms.served, grace_seconds=grace, on_stop=stop, limits=connection_limits(settings.server))
+        yield House(server, listener, rooms, recorder, telemetry.metrics, reload)
 
 
-def tool_servers(settings: Settings) -> ToolServers:
-    """The MCP servers of a configuration, not connected yet."""
-    servers = [_server(name, one) for name, one in settings.mcp_servers.items() if not one.disabled]
-    tools = settings.tools
-    return ToolServers(
-        servers,
-        ToolSettings(tools.prefix, tools.parallel, tools.max_result_chars),
-        new_transport=lambda: AiohttpTransport(system_authorities(), keepalive=MCP_KEEPALIVE_SECONDS),
-    )
-
-
-def _server(name: str, one: config.McpServer) -> ServerSettings:
-    return ServerSettings(
-        name,
-        one.transport,
-        url=one.url,
-        headers=one.headers,
-        command=one.command,
-        args=one.args,
-        env=one.env,
-        allow=one.allow,
-        deny=one.deny,
-        timeout=one.timeout,
-        actors=None if one.actors is None else frozenset(one.actors),
-    )
-
-
-def _telemetry(settings: Settings) -> Telemetry:
+def _telemetry(settings: Settings, redactor: Redactor) -> Telemetry:
     telemetry = settings.telemetry
-    traces = tracing.connect(telemetry.otlp_endpoint, _redactor(settings), capture_content=telemetry.capture_content)
+    traces = tracing.connect(telemetry.otlp_endpoint, redactor, capture_content=telemetry.capture_content)
     return Telemetry(Metrics(), traces)
 
 
@@ -198,10 +208,10 @@ def _recorder(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManag
 
 
 @asynccontextmanager
-async def _recalls(settings: Settings) -> AsyncIterator[Recalls]:
-    """Remembers where there is anything to hide: without MCP servers no turn has a hidden part."""
+async def _recalls(settings: Settings, *, changing: bool) -> AsyncIterator[Recalls]:
+    """Remembers where there is, or may once be, anything to hide: without MCP servers no turn has a hidden part."""
     recall = settings.recall
-    if not recall.enabled or not settings.mcp_servers:
+    if not recall.enabled or not (settings.mcp_servers or changing):
         yield NoRecall()
         return
     async with open_recall(
@@ -210,96 +220,26 @@ async def _recalls(settings: Settings) -> AsyncIterator[Recalls]:
         yield recalls
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        max_request_bytes=settings.server.max_request_bytes,
-        keepalive_seconds=settings.server.keepalive_seconds,
-        max_rounds=settings.tools.max_rounds,
-        max_tools=settings.tools.max_tools,
-        max_concurrent_requests=settings.server.max_concurrent_requests,
-        max_concurrent_per_actor=settings.server.max_concurrent_per_actor,
-    )
+def _own(metrics: Metrics) -> Scrape:
+    async def scrape() -> bytes:
+        return metrics.render()[0]
+
+    return scrape
 
 
-def _connection_limits(server: config.Server) -> ConnectionLimits:
-    return ConnectionLimits(
-        max_connections=connections_for(server.max_connections, server.max_concurrent_requests),
-        max_header_bytes=server.max_header_bytes,
-        header_seconds=server.header_seconds,
-        body_seconds=server.body_seconds,
-        idle_seconds=server.idle_seconds,
-        slow_reader_seconds=server.slow_reader_seconds,
-    )
-
-
-def _providers(settings: Settings) -> list[tuple[Provider, float]]:
-    return [(_provider(name, one), one.timeouts.total) for name, one in settings.providers.items()]
-
-
-def _provider(name: str, one: config.Provider) -> Provider:
-    return Provider(
-        name,
-        KINDS[one.type],
-        base_url=one.base_url or DEFAULT_BASE_URLS[one.type],
-        api_keys=one.api_keys,
-        byok=one.byok,
-        extra_headers=one.extra_headers,
-        send_actor_headers=one.send_actor_headers,
-    )
-
-
-def _account(name: str, one: config.Provider) -> Account:
-    times, provider = one.timeouts, _provider(name, one)
-    return Account(
-        provider,
-        connect=times.connect,
-        first_byte=times.first_byte,
-        idle=times.idle,
-        proxy=one.proxy,
-        ca_file=one.ca_file,
-        retries=one.retries.max,
-        breaker=_breaker(one.circuit_breaker),
-        credentials=central_credentials(provider),
-    )
-
-
-def _breaker(one: config.CircuitBreaker | None) -> BreakerSettings | None:
-    if one is None:
-        return None
-    return BreakerSettings(one.failure_threshold, one.interval, one.open, one.half_open_requests)
-
-
-def _breaker_watch(metrics: Metrics) -> Watch:
-    """Tells the metrics of the circuit breakers."""
-    states = {"closed": 0, "half_open": 1, "open": 2}
-
-    def watch(circuit: Circuit, event: str) -> None:
-        labels = circuit.provider, circuit.endpoint, metrics.models(circuit.model)
-        if event == "refused":
-            metrics.breaker_rejects[labels] += 1
-            return
-        metrics.breaker_state[labels] = states[event]
-        if event == "open":
-            metrics.breaker_trips[labels] += 1
-
-    return watch
-
-
-def _redactor(settings: Settings) -> Redactor:
-    """Masks every configured secret, wherever it turns up."""
-    providers, servers = settings.providers.values(), settings.mcp_servers.values()
-    redactor = Redactor(key for one in providers for key in (*one.api_keys, *one.extra_headers.values()))
-    redactor.forget(value for one in servers for value in (*one.headers.values(), *one.env.values()))
-    return redactor
-
-
-def _pages(readiness: Readiness, metrics: Metrics) -> Mapping[str, ASGIApp]:
+def _pages(readiness: Readiness, scrape: Scrape) -> Mapping[str, ASGIApp]:
     async def metrics_page(_: Request) -> Response:
-        body, content_type = metrics.render()
-        return Response(body, media_type=content_type)
+        return Response(await scrape(), media_type=CONTENT_TYPE)
 
     pages = {"/healthz": healthz, "/readyz": readiness.page, "/metrics": metrics_page}
     return {path: Route(path, page) for path, page in pages.items()}
+
+
+def _config_check(reload: Reload) -> Check:
+    async def check() -> Report:
+        return Report(True, f"refused: {reload.fault}" if reload.fault else "ok")  # the old settings serve as well
+
+    return check
 
 
 def _recorder_check(recorder: Recorder) -> Check:
@@ -309,11 +249,11 @@ def _recorder_check(recorder: Recorder) -> Check:
     return check
 
 
-def _tools_check(tools: ToolServers) -> Check:
+def _tools_check(tools: Callable[[], ToolServers]) -> Check:
     opened = monotonic()
 
     async def check() -> Report:
-        states = tools.states()
+        states = tools().states()
         waited = monotonic() - opened >= SETTLING_SECONDS
         return Report(waited or all(one.state != "connecting" for one in states), [asdict(one) for one in states])
 

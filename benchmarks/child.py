@@ -7,7 +7,8 @@ import sys
 
 from starlette.types import ASGIApp
 
-from aibridge.gateway.server import Server, listen
+from aibridge.gateway.listening import listen
+from aibridge.gateway.server import Server
 
 
 async def announce(port: int) -> None:

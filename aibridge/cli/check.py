@@ -92,7 +92,7 @@ def _provider_faults(settings: Settings) -> Iterator[str]:
 
 async def _mcp(settings: Settings) -> tuple[list[list[str]], list[list[str]], list[str]]:
     """The servers, their tools, and what is wrong with them."""
-    from aibridge.app import tool_servers
+    from aibridge.wiring import tool_servers
 
     async with tool_servers(settings) as servers:
         await servers.settled(CONNECT_SECONDS)

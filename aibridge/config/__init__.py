@@ -1,6 +1,7 @@
 """Settings: read once from YAML and the environment, checked, and frozen."""
 
 from aibridge.config.faults import ConfigError
+from aibridge.config.live import renewed
 from aibridge.config.loading import load
 from aibridge.config.settings import (
     Auth,
@@ -16,11 +17,14 @@ from aibridge.config.settings import (
     Timeouts,
     Tools,
 )
+from aibridge.config.source import Source
+from aibridge.config.watching import FileWatch
 
 __all__ = [
     "Auth",
     "CircuitBreaker",
     "ConfigError",
+    "FileWatch",
     "McpServer",
     "Provider",
     "Recall",
@@ -28,8 +32,10 @@ __all__ = [
     "Retries",
     "Server",
     "Settings",
+    "Source",
     "Telemetry",
     "Timeouts",
     "Tools",
     "load",
+    "renewed",
 ]

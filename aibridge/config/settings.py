@@ -88,6 +88,10 @@ class Server(Section):
         default=30,
         description="How long open requests may go on after a signal to stop; then they are ended in their stream.",
     )
+    workers: Count = Field(default=1, description="Processes that serve; about one for each core.")
+    watch_config: bool = Field(
+        default=True, description="Whether the file is read again when it changes; SIGHUP does that in any case."
+    )
 
 
 class Auth(Section):
@@ -334,9 +338,10 @@ class Settings(Section):
     def _none_is_empty(cls, servers: Any) -> Any:
         return {} if servers is None else servers
 
-    def listening(self, host: str | None = None, port: int | None = None) -> Settings:
-        """These settings with another address, where one is given."""
-        given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    def listening(self, host: str | None = None, port: int | None = None, workers: int | None = None) -> Settings:
+        """These settings with another address, or other many workers, where they are given."""
+        options = {"host": host, "port": port, "workers": workers}
+        given = {key: value for key, value in options.items() if value is not None}
         return self.model_copy(update={"server": self.server.model_copy(update=given)})
 
     def check_served(self) -> None:

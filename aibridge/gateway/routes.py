@@ -32,11 +32,15 @@ class Gateway:
         limits: Limits,
         providers: Sequence[tuple[Provider, float]],
         pages: Mapping[str, ASGIApp],
+        crowd: Crowd | None = None,
     ) -> None:
-        """`providers`: each with the seconds that one of its requests may take. The first of a type has aliases."""
+        """`providers`: each with the seconds that one of its requests may take. The first of a type has aliases.
+
+        `crowd`: all requests at a time, those of other gateways too; without it, its own.
+        """
         self._pages = pages
         self._stopping = False
-        self._crowd = Crowd(limits.max_concurrent_requests, limits.max_concurrent_per_actor)
+        self._crowd = crowd or Crowd(limits.max_concurrent_requests, limits.max_concurrent_per_actor)
         self._intercepts: dict[str, Intercept] = {}
         self._passthroughs: dict[str, tuple[Provider, Passthrough]] = {}
         self._aliased: dict[str, tuple[Provider, Passthrough]] = {}  # by type

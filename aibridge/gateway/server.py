@@ -55,11 +55,15 @@ class Server(uvicorn.Server):
         self._on_stop = on_stop
         self._deadlines = Deadlines(limits)
 
-    async def run_on(self, listener: socket.socket) -> None:
-        """Serves until a signal, or stop(); the first is polite, the second impatient."""
+    async def run_on(self, listener: socket.socket, *, heeds_signals: bool = True) -> None:
+        """Serves until a signal, or stop(); the first is polite, the second impatient.
+
+        `heeds_signals`: a worker does not, for it is told by its parent, who may get the same signal.
+        """
         loop = asyncio.get_running_loop()
+        stop = self.stop if heeds_signals else _heard
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self.stop)  # until the loop ends: the rooms have yet to close in peace
+            loop.add_signal_handler(number, stop)  # until the loop ends: the rooms have yet to close in peace
         await self.serve(sockets=[listener])
 
     def stop(self) -> None:
@@ -119,15 +123,5 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(0.01)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError, such as for a port that is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(2048)
-    return listener
+def _heard() -> None:
+    """Does nothing. To ignore a signal altogether would be handed down to the commands that we start."""

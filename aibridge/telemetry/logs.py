@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final, Literal, TextIO, final
 
 import msgspec
@@ -30,34 +31,50 @@ def configure(
     *,
     redact: Redactor | None = None,
     stream: TextIO | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Sends everything that any room or library logs to the stream (standard error), an entry a line.
 
     `level` holds for the gateway and its server. Libraries speak from WARNING on: below it, some write whole requests.
+    `facts` are in every entry.
     Uvicorn must be told not to configure logging itself (`log_config=None`).
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter(format, stream, redact or Redactor()))
-    root = logging.getLogger()
-    _replace_handlers(root, handler)
-    chosen: int = logging.getLevelNamesMapping()[level.upper()]
-    root.setLevel(max(chosen, logging.WARNING))
-    for name in _OURS:
-        logging.getLogger(name).setLevel(chosen)
+    handler.setFormatter(formatter(format, stream, redact or Redactor(), facts or {}))
+    _replace_handlers(logging.getLogger(), handler)
+    set_level(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         _replace_handlers(logging.getLogger(name))
         logging.getLogger(name).propagate = True
     logging.captureWarnings(True)
 
 
-def formatter(format: Format, stream: TextIO, redact: Redactor) -> logging.Formatter:  # noqa: A002
+def set_level(level: str) -> None:
+    """Sets the least level that is logged."""
+    chosen: int = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger().setLevel(max(chosen, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(chosen)
+
+
+def formatter(
+    format: Format,  # noqa: A002
+    stream: TextIO,
+    redact: Redactor,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> logging.Formatter:
     """The formatter that `configure` gives to its handler."""
     terminal = stream.isatty()
     renderers: list[Processor] = [_json]
     if format == "console" or (format == "auto" and terminal):
         colors = terminal and not os.environ.get("NO_COLOR")
         renderers = [structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False), _join]
+
+    def add_facts(_: Any, __: str, entry: EventDict) -> EventDict:
+        entry.update(facts)
+        return entry
+
     return _Lines(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -67,6 +84,7 @@ def formatter(format: Format, stream: TextIO, redact: Redactor) -> logging.Forma
         ],
         processors=[
             ProcessorFormatter.remove_processors_meta,
+            add_facts,
             _add_request,
             _add_traceback,
             Cleaner(redact),

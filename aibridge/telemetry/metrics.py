@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar, final
 
-from prometheus_client import CollectorRegistry, Gauge, GCCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
 from aibridge.telemetry.bounded import Bounded
+from aibridge.telemetry.figures import Family, Figures
 from aibridge.telemetry.values import Histogram, Values
 
 _PREFIX: Final = "aibridge_"
 _TURNS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _FIRST_TOKENS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _OVERHEADS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 M = TypeVar("M", Values, Histogram)
 
@@ -37,6 +41,7 @@ class Metrics:
         self._declare_contents()
         self._declare_breaker()
         self._declare_recorder()
+        self._declare_config()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
@@ -80,6 +85,18 @@ class Metrics:
         self._dropped = self._counter("recorder_dropped_records_total", "Records that could not be kept", "")
         self._dropped[()] = 0.0
 
+    def _declare_config(self) -> None:
+        self.reloads = self._counter("config_reloads_total", "Times the settings were read again", "outcome")
+        self.reload_success = self._plain("config_last_reload_success", "1: the file's settings are in force")
+        self.reload_success.set(1)
+        for outcome in ("applied", "refused"):
+            self.reloads[outcome,] = 0
+
+    def told_of_reload(self, *, good: bool) -> None:
+        """The settings were read again, and taken over or refused."""
+        self.reloads["applied" if good else "refused",] += 1
+        self.reload_success.set(good)
+
     def observe_recorder(self, queue_depth: Callable[[], float], spooled_records: Callable[[], float]) -> None:
         """Takes what tells the recorder's state; both are asked at each scrape, so they must be quick."""
         self._queue_depth.set_function(queue_depth)
@@ -91,7 +108,14 @@ class Metrics:
 
     def render(self) -> tuple[bytes, str]:
         """What `/metrics` answers: the body and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+        return generate_latest(self.registry), CONTENT_TYPE
+
+    def figures(self) -> Figures:
+        """The same as plain data, for a sum over several processes."""
+        return [
+            Family(one.name, one.documentation, one.type, [(it.name, it.labels, it.value) for it in one.samples])
+            for one in self.registry.collect()
+        ]
 
     def _name(self, name: str, labels: str = "") -> str:
         self.labels[_PREFIX + name] = tuple(labels.split())
@@ -114,3 +138,22 @@ class Metrics:
     def _registered(self, metric: M) -> M:
         self.registry.register(metric)
         return metric
+
+
+def render(figures: Figures) -> bytes:
+    """What `/metrics` answers of figures that were summed up."""
+    registry = CollectorRegistry()
+    registry.register(_Collected(figures))
+    return generate_latest(registry)
+
+
+class _Collected(Collector):
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._figures:
+            metric = Metric(family.name, family.help, family.type)
+            for name, labels, value in family.samples:
+                metric.add_sample(name, labels, value)
+            yield metric

@@ -49,7 +49,7 @@ class ServerSession:
         self.tools: Tools = ()
         self._max_result_chars = max_result_chars
         self._timing = timing or Timing()
-        self._on_change = on_change
+        self.on_change = on_change
         self._new_transport = new_transport
         self._connection = self._new_connection()
         self._hurry = asyncio.Event()  # a call waits for the server
@@ -187,7 +187,7 @@ class ServerSession:
         self._attempt.set()
         self._attempt = asyncio.Event()
         if changed:
-            self._on_change()
+            self.on_change()
 
     async def _pause(self, seconds: float) -> None:
         """Waits, but not once a call needs the server."""

@@ -43,7 +43,8 @@ class ToolServers:
     """The configured MCP servers, kept connected between `start()` and `aclose()`. Implements ports.Toolboxes.
 
     A server that is down stops neither the start nor a request: its tools are offered once it is up. `new_transport`
-    makes what HTTP goes over, for each connection to a server; without one it is httpx2's own.
+    makes what HTTP goes over, for each connection to a server; without one it is httpx2's own. `before`: those that
+    these follow. Servers that have not changed keep their session, and tell these of their tools from now on.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ToolServers:
         now: Now = _now,
         timing: Timing | None = None,
         new_transport: NewTransport | None = None,
+        before: ToolServers | None = None,
     ) -> None:
         self._settings = settings or ToolSettings()
         self._now = now
@@ -63,13 +65,30 @@ class ToolServers:
         for server in servers:
             if server.name in self._sessions:
                 raise ValueError(f"mcp_servers: {server.name!r} is configured twice")
-            self._sessions[server.name] = self._session(server)
+            self._sessions[server.name] = (before and before._kept(server, self._settings)) or self._session(server)
+        self._new = frozenset(self._sessions.values()) - (before.parts if before else frozenset())
         self._offers: dict[frozenset[str], tuple[InjectedTool, ...]] = {}  # by the servers they are from
 
+    @property
+    def parts(self) -> frozenset[ServerSession]:
+        """The sessions, which others may share."""
+        return frozenset(self._sessions.values())
+
+    @property
+    def new_parts(self) -> frozenset[ServerSession]:
+        """The sessions that were made for these."""
+        return self._new
+
     async def start(self) -> None:
-        """Begins to connect to all servers, and returns; `settled()` waits for them."""
-        for session in self._sessions.values():
+        """Begins to connect to the servers that are new, and returns; `settled()` waits for them."""
+        for session in self._new:
             session.start()
+
+    def take_over(self) -> None:
+        """Hears of all changed tools from now on, in place of those before."""
+        self._offers.clear()
+        for session in self._sessions.values():
+            session.on_change = self._changed
 
     async def aclose(self) -> None:
         """Ends all connections and processes, within a bounded time."""
@@ -113,6 +132,13 @@ class ToolServers:
         if not tools:
             return EmptyToolbox()
         return McpToolbox(tools, self._sessions, parallel=self._settings.parallel, now=self._now)
+
+    def _kept(self, server: ServerSettings, settings: ToolSettings) -> ServerSession | None:
+        """The session of a server that is to be what it was."""
+        session = self._sessions.get(server.name)
+        if session is None or session.settings != server:
+            return None
+        return session if settings.max_result_chars == self._settings.max_result_chars else None
 
     def _session(self, server: ServerSettings) -> ServerSession:
         # Imported where there is a server: without one, a process saves the 25 MB of the MCP SDK.

@@ -89,6 +89,13 @@ class Breakers:
         if breaker is not None:
             breaker.drop(permit)
 
+    def dissolve(self) -> None:
+        """Nothing is refused any more: these breakers are replaced."""
+        for circuit, breaker in self._breakers.items():
+            if breaker.state != "closed":
+                self._watch(circuit, "closed")
+        self._breakers.clear()
+
     def _make(self, circuit: Circuit, settings: BreakerSettings) -> Breaker:
         if len(self._breakers) >= LIMIT:
             self._make_room()

@@ -71,7 +71,7 @@ def test_the_config_may_be_named_by_a_variable(run: Run, monkeypatch: pytest.Mon
 
 
 def test_an_error_of_ours_is_a_line(run: Run, app: Any) -> None:
-    def serve(settings: object) -> Never:
+    def serve(settings: object, source: object) -> Never:
         raise Unavailable("the database is away")
 
     app.serve = serve
@@ -79,7 +79,7 @@ def test_an_error_of_ours_is_a_line(run: Run, app: Any) -> None:
 
 
 def test_an_interruption_is_no_traceback(run: Run, app: Any) -> None:
-    def serve(settings: object) -> Never:
+    def serve(settings: object, source: object) -> Never:
         raise KeyboardInterrupt
 
     app.serve = serve

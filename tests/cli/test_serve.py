@@ -11,7 +11,7 @@ from typing import Any, Never
 
 import pytest
 
-from aibridge.config import Settings
+from aibridge.config import Settings, Source
 from tests.cli.conftest import Run
 
 
@@ -20,7 +20,7 @@ def served(app: Any) -> list[Settings]:
     """The settings that a gateway was asked to run with."""
     asked: list[Settings] = []
 
-    def serve(settings: Settings) -> int:
+    def serve(settings: Settings, source: Source) -> int:
         asked.append(settings)
         return 0
 
@@ -28,8 +28,8 @@ def served(app: Any) -> list[Settings]:
     return asked
 
 
-def failing(error: BaseException) -> Callable[[Settings], Never]:
-    def serve(settings: Settings) -> Never:
+def failing(error: BaseException) -> Callable[[Settings, Source], Never]:
+    def serve(settings: Settings, source: Source) -> Never:
         raise error
 
     return serve
@@ -52,7 +52,7 @@ def test_it_serves_with_the_file_the_environment_and_the_options(
 
 
 def test_its_status_is_the_gateway_s(run: Run, app: Any) -> None:
-    app.serve = lambda settings: 1
+    app.serve = lambda settings, source: 1
     assert run("serve").status == 1
 
 

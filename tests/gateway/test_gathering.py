@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aibridge.gateway import server
 from aibridge.gateway.connection import Connection
 from aibridge.gateway.gathering import Gathering
-from aibridge.gateway.server import Server, listen
+from aibridge.gateway.listening import listen
+from aibridge.gateway.server import Server
 
 
 def start(*headers: tuple[bytes, bytes]) -> Message:

@@ -16,7 +16,8 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aibridge.gateway import server as module
-from aibridge.gateway.server import Server, listen
+from aibridge.gateway.listening import listen
+from aibridge.gateway.server import Server
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aibridge.gateway.connection import Connection, ConnectionLimits
 from aibridge.gateway.deadlines import Deadlines
-from aibridge.gateway.server import Server, listen
+from aibridge.gateway.listening import listen
+from aibridge.gateway.server import Server
 
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
 

@@ -401,7 +401,7 @@ async def test_the_tools_of_a_server_that_stays_away_are_withdrawn() -> None:
     async with FakeMCPServer(handshake=True) as fake:
         fake.tool("t")
         async with session(http(fake.url), timing=steady(clock)) as server:
-            server._on_change = withdrawn.set
+            server.on_change = withdrawn.set
             fake.go_down()
             await server.call("t", {})
             _, go_on = await clock.next_pause()

@@ -1,0 +1,143 @@
+"""Settings, said in the words of each room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from aibridge import config
+from aibridge.config import Settings
+from aibridge.gateway.connection import ConnectionLimits
+from aibridge.gateway.credentials import central_credentials
+from aibridge.gateway.files import connections_for
+from aibridge.gateway.services import Limits
+from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
+from aibridge.telemetry.metrics import Metrics
+from aibridge.tools.settings import ServerSettings, ToolSettings
+from aibridge.tools.toolbox import ToolServers
+from aibridge.upstream import Account, BreakerSettings
+from aibridge.upstream.breakers import Circuit, Watch
+from aibridge.upstream.transport import AiohttpTransport
+from aibridge.upstream.trust import system_authorities
+
+MCP_KEEPALIVE_SECONDS = 4.0
+"""How long an idle connection to an MCP server is kept: Node's and uvicorn's servers close theirs after five."""
+
+
+def tool_servers(settings: Settings, before: ToolServers | None = None) -> ToolServers:
+    """The MCP servers of a configuration; those that were not among those `before` are not connected yet."""
+    servers = [_server(name, one) for name, one in settings.mcp_servers.items() if not one.disabled]
+    tools = settings.tools
+    return ToolServers(
+        servers,
+        ToolSettings(tools.prefix, tools.parallel, tools.max_result_chars),
+        new_transport=lambda: AiohttpTransport(system_authorities(), keepalive=MCP_KEEPALIVE_SECONDS),
+        before=before,
+    )
+
+
+def _server(name: str, one: config.McpServer) -> ServerSettings:
+    return ServerSettings(
+        name,
+        one.transport,
+        url=one.url,
+        headers=one.headers,
+        command=one.command,
+        args=one.args,
+        env=one.env,
+        allow=one.allow,
+        deny=one.deny,
+        timeout=one.timeout,
+        actors=None if one.actors is None else frozenset(one.actors),
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """What one interception may take."""
+    return Limits(
+        max_request_bytes=settings.server.max_request_bytes,
+        keepalive_seconds=settings.server.keepalive_seconds,
+        max_rounds=settings.tools.max_rounds,
+        max_tools=settings.tools.max_tools,
+        max_concurrent_requests=settings.server.max_concurrent_requests,
+        max_concurrent_per_actor=settings.server.max_concurrent_per_actor,
+    )
+
+
+def connection_limits(server: config.Server) -> ConnectionLimits:
+    """What a client's connection may hold, and how long it may take."""
+    return ConnectionLimits(
+        max_connections=connections_for(server.max_connections, server.max_concurrent_requests),
+        max_header_bytes=server.max_header_bytes,
+        header_seconds=server.header_seconds,
+        body_seconds=server.body_seconds,
+        idle_seconds=server.idle_seconds,
+        slow_reader_seconds=server.slow_reader_seconds,
+    )
+
+
+def providers(settings: Settings) -> list[tuple[Provider, float]]:
+    """Each with the seconds that one of its requests may take."""
+    return [(_provider(name, one), one.timeouts.total) for name, one in settings.providers.items()]
+
+
+def _provider(name: str, one: config.Provider) -> Provider:
+    return Provider(
+        name,
+        KINDS[one.type],
+        base_url=one.base_url or DEFAULT_BASE_URLS[one.type],
+        api_keys=one.api_keys,
+        byok=one.byok,
+        extra_headers=one.extra_headers,
+        send_actor_headers=one.send_actor_headers,
+    )
+
+
+def accounts(settings: Settings) -> list[Account]:
+    """The providers, and how to reach them."""
+    return [_account(name, one) for name, one in settings.providers.items()]
+
+
+def _account(name: str, one: config.Provider) -> Account:
+    times, provider = one.timeouts, _provider(name, one)
+    return Account(
+        provider,
+        connect=times.connect,
+        first_byte=times.first_byte,
+        idle=times.idle,
+        proxy=one.proxy,
+        ca_file=one.ca_file,
+        retries=one.retries.max,
+        breaker=_breaker(one.circuit_breaker),
+        credentials=central_credentials(provider),
+    )
+
+
+def _breaker(one: config.CircuitBreaker | None) -> BreakerSettings | None:
+    if one is None:
+        return None
+    return BreakerSettings(one.failure_threshold, one.interval, one.open, one.half_open_requests)
+
+
+def breaker_watch(metrics: Metrics) -> Watch:
+    """Tells the metrics of the circuit breakers."""
+    states = {"closed": 0, "half_open": 1, "open": 2}
+
+    def watch(circuit: Circuit, event: str) -> None:
+        labels = circuit.provider, circuit.endpoint, metrics.models(circuit.model)
+        if event == "refused":
+            metrics.breaker_rejects[labels] += 1
+            return
+        metrics.breaker_state[labels] = states[event]
+        if event == "open":
+            metrics.breaker_trips[labels] += 1
+
+    return watch
+
+
+def secrets(settings: Settings) -> Iterator[str]:
+    """Whatever must never be seen."""
+    for provider in settings.providers.values():
+        yield from chain(provider.api_keys, provider.extra_headers.values())
+    for server in settings.mcp_servers.values():
+        yield from chain(server.headers.values(), server.env.values())
