@@ -28,9 +28,15 @@ class Gateway(Process):
     def __init__(self, home: Path, settings: Mapping[str, Any], *options: str) -> None:
         """`home`: an empty directory for its settings and its records."""
         self.database = home / "aibridge.db"
-        config = home / "mine.yaml"
-        config.write_text(json.dumps(_with_defaults(settings, self.database)))  # JSON is YAML too
-        super().__init__([COMMAND, "serve", "--config", config, *options], env=environment(), cwd=home)
+        self.config = home / "mine.yaml"
+        self.configure(settings)
+        super().__init__([COMMAND, "serve", "--config", self.config, *options], env=environment(), cwd=home)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Writes its settings, in one stroke."""
+        new = self.config.with_suffix(".new")
+        new.write_text(json.dumps(_with_defaults(settings, self.database)))  # JSON is YAML too
+        new.replace(self.config)
 
     @property
     def url(self) -> str:
@@ -75,9 +81,9 @@ class Gateway(Process):
 
 
 @contextmanager
-def serving(home: Path, settings: Mapping[str, Any]) -> Generator[Gateway]:
+def serving(home: Path, settings: Mapping[str, Any], *options: str) -> Generator[Gateway]:
     """A gateway on a free port, ready to serve."""
-    with Gateway(home, settings) as gateway:
+    with Gateway(home, settings, *options) as gateway:
         gateway.wait_until_ready()
         yield gateway
 

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 CLOSING_SECONDS: Final = 30.0
 """What a worker may take to close its rooms, beyond the grace of its requests; then it is killed."""
 
+_WELL_ENDED: Final = frozenset({0, -signal.SIGINT, -signal.SIGTERM})
+"""Whoever signals a whole group may hit a worker that has nothing left to do, or had not begun."""
+
 
 def serve(settings: Settings, source: Source) -> int:
     """Serves until a signal; the exit code. Raises OSError where it cannot listen."""
@@ -70,7 +73,7 @@ class Parent:
             logger.error("aibridge cannot begin: its first worker ended with %s", _told(statuses[0]))
             return 1
         logger.info("aibridge has stopped")
-        return 1 if any(statuses) else 0
+        return 0 if _WELL_ENDED.issuperset(statuses) else 1
 
     async def _keep(self, number: int) -> int:
         """Keeps one worker running until all are to stop; the status of the last. One that never was up is given up."""

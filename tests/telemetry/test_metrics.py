@@ -19,6 +19,8 @@ PUBLIC = {
     "aibridge_recorder_dropped_records_total": (),
     "aibridge_recorder_queue_depth": (),
     "aibridge_recorder_spooled_records": (),
+    "aibridge_config_reloads_total": ("outcome",),
+    "aibridge_config_last_reload_success": (),
 }
 
 
