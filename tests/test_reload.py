@@ -62,7 +62,7 @@ def test_providers_and_mcp_servers_come_and_go_while_a_stream_goes_on(gateway: G
 
     def slowly(request: Request) -> Answer:
         if request.tool_results:
-            return answer("There: ", f"it is late, {[*request.tool_results.values()][0][-3:]}.")
+            return answer("There: ", f"it is late, {next(iter(request.tool_results.values()))[-3:]}.")
         return answer("Let me look. ", wait(gate), call("bmcp_clock_now", {"tz": "UTC"}))
 
     provider.handler = slowly

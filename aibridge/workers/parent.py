@@ -92,7 +92,11 @@ class Parent:
 
     async def _work(self, number: int) -> int:
         """Runs one worker to its end."""
-        worker = await Worker.start(number, self._settings, self._source, self._listener, self._total)
+        try:
+            worker = await Worker.start(number, self._settings, self._source, self._listener, self._total)
+        except OSError as error:  # no more processes, or memory, for now
+            logger.error("worker %d cannot be started: %s", number, error.strerror)
+            return 1
         self._workers[number] = worker
         if self._stopping.is_set():
             worker.say("stop")

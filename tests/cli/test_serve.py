@@ -51,6 +51,27 @@ def test_it_serves_with_the_file_the_environment_and_the_options(
     assert (settings.tools.prefix, settings.tools.parallel) == ("mine", 3)
 
 
+def test_more_than_one_worker_is_a_parent_s_affair(run: Run, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, Source]] = []
+
+    def serve(settings: Settings, source: Source) -> int:
+        asked.append((settings.server.workers, source))
+        return 0
+
+    monkeypatch.setattr("aibridge.workers.parent.serve", serve)
+    assert run("serve", "--workers", "3").status == 0
+    monkeypatch.setenv("AIBRIDGE_SERVER__WORKERS", "2")
+    assert run("serve").status == 0
+    assert asked == [(3, Source(workers=3)), (2, Source())]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "257", "many"])
+def test_an_odd_number_of_workers_is_wrong_usage(run: Run, number: str) -> None:
+    status, _, err = run("serve", "--workers", number)
+    assert status == 2
+    assert "is no number of workers; 1 to 256 are" in err or "expected one argument" in err
+
+
 def test_its_status_is_the_gateway_s(run: Run, app: Any) -> None:
     app.serve = lambda settings, source: 1
     assert run("serve").status == 1

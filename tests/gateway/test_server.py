@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -166,6 +164,19 @@ async def test_a_signal_stops_it(number: signal.Signals) -> None:
         await asyncio.sleep(0)
 
 
+async def test_signals_that_are_heeded_by_another_harm_nothing() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(App(), grace_seconds=60, on_stop=lambda: None)
+        running = asyncio.create_task(server.run_on(listener, heeds_signals=False))
+        while not server.started:  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0)
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        assert not server.should_exit
+        server.stop()
+        await running
+
+
 async def test_a_client_that_does_not_read_cannot_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_WORDS_SECONDS", 0.05)
     recorded, full = asyncio.Event(), asyncio.Event()
@@ -215,16 +226,3 @@ async def test_what_a_proxy_says_of_the_client_is_not_believed() -> None:
     async with serving(app) as served:
         await served.client.get("/", headers={"x-forwarded-for": "10.0.0.1", "x-forwarded-proto": "https"})
         assert (app.scopes[0]["client"][0], app.scopes[0]["scheme"]) == ("127.0.0.1", "http")
-
-
-def test_a_port_that_is_taken_is_an_error() -> None:
-    with listen("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use") as raised:
-        listen("127.0.0.1", first.getsockname()[1])
-    assert raised.value.errno == errno.EADDRINUSE
-
-
-@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
-def test_it_listens_on_both_kinds_of_address(host: str, family: socket.AddressFamily) -> None:
-    with listen(host, 0) as listener:
-        assert listener.family == family
-        socket.create_connection(listener.getsockname()[:2]).close()

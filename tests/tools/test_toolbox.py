@@ -277,3 +277,36 @@ async def test_nothing_is_left_running_after_the_close() -> None:
         await servers.settled(10)
         await run(servers.offer(ME, ""), "echo")
     assert asyncio.all_tasks() <= before
+
+
+async def test_what_follows_shares_the_sessions_of_servers_that_have_not_changed() -> None:
+    async with FakeMCPServer() as kept, FakeMCPServer() as changed, FakeMCPServer() as added:
+        for fake in (kept, changed, added):
+            fake.tool("search", "found")
+        async with ToolServers([http(kept.url, "kept"), http(changed.url, "changed")]) as old:
+            assert await old.settled(10)
+            new = ToolServers(
+                [http(kept.url, "kept"), http(changed.url, "changed", timeout=5), http(added.url, "added")],
+                ToolSettings(prefix="new"),
+                before=old,
+            )
+            assert len(new.parts & old.parts) == 1
+            assert new.new_parts == new.parts - old.parts
+            await new.start()
+            assert await new.settled(10)
+            new.take_over()
+            assert names(new) == ["new_added_search", "new_changed_search", "new_kept_search"]
+            assert names(old) == ["bmcp_changed_search", "bmcp_kept_search"]
+            assert (await run(new.offer(ME, "kept_*"), "search")).text == "found"
+
+            kept.tool("more", "found")
+            await kept.change()
+            await eventually(lambda: "new_kept_more" in names(new))
+            for session in new.new_parts:
+                await session.aclose()
+
+
+async def test_another_limit_of_results_makes_another_session() -> None:
+    old = ToolServers([stdio()], ToolSettings(max_result_chars=10))
+    assert ToolServers([stdio()], ToolSettings(max_result_chars=10, prefix="x"), before=old).parts == old.parts
+    assert not ToolServers([stdio()], ToolSettings(max_result_chars=20), before=old).parts & old.parts

@@ -3,14 +3,17 @@
 import asyncio
 import gzip
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aibridge.errors import ClientError, UpstreamError
 from aibridge.model import Credential, Target
 from aibridge.providers import ANTHROPIC, OPENAI, Provider
-from aibridge.upstream import Account, UpstreamClient
+from aibridge.upstream import Account, BreakerSettings, UpstreamClient
+from aibridge.upstream.breakers import Circuit
 from aibridge.upstream.round import MAX_ERROR_BYTES
 from tests.upstream.provider import (
     BYOK,
@@ -394,3 +397,47 @@ async def test_each_provider_has_its_own_address() -> None:
 
 async def test_closing_before_the_first_request_is_fine() -> None:
     await UpstreamClient([Account(Provider("openai", OPENAI, "http://127.0.0.1:1"))]).aclose()
+
+
+def account(name: str, **more: Any) -> Account:
+    return Account(Provider(name, OPENAI, "http://127.0.0.1:9"), **more)
+
+
+def asked(upstreams: UpstreamClient, name: str) -> Target:
+    """A target there is an account for."""
+    wanted = replace(target(), provider=name)
+    upstreams.bind(wanted)
+    return wanted
+
+
+def test_what_follows_shares_all_that_has_not_changed() -> None:
+    old = UpstreamClient([account("same"), account("changed"), account("gone", proxy="http://127.0.0.1:9")])
+    new = UpstreamClient([account("same"), account("changed", retries=2), account("added")], before=old)
+    asked(new, "added")
+    with pytest.raises(KeyError):
+        asked(new, "gone")
+    asked(old, "gone")
+    assert len(old.parts) == 2
+    assert len(new.parts) == 1
+    assert new.parts < old.parts
+
+
+async def test_an_unchanged_provider_keeps_its_breakers_and_the_others_open_ones_are_shown_no_more() -> None:
+    seen: list[tuple[str, str]] = []
+
+    def watch(circuit: Circuit, event: str) -> None:
+        seen.append((circuit.provider, event))
+
+    breaker = BreakerSettings(failure_threshold=1)
+    accounts = [account(name, breaker=breaker) for name in ("same", "changed", "fine")]
+    old = UpstreamClient(accounts, watch=watch)
+    for name in ("same", "changed"):
+        with pytest.raises(UpstreamError):
+            await read(old.bind(asked(old, name)), b"{}")
+    new = UpstreamClient([accounts[0], account("changed", breaker=breaker, connect=1)], watch=watch, before=old)
+    assert seen == [("same", "open"), ("changed", "open")]
+    new.take_over()
+    assert seen[2:] == [("changed", "closed")]
+    with pytest.raises(UpstreamError, match="left alone"):
+        await read(new.bind(asked(new, "same")), b"{}")
+    await old.aclose()

@@ -1,0 +1,94 @@
+"""The rooms that follow the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from aibridge.config import ConfigError, Settings
+from aibridge.gateway.identity import Anonymous
+from aibridge.gateway.services import Services
+from aibridge.ports import NoRecall, NoRecorder, Unobserved
+from aibridge.rooms import Rooms
+from aibridge.testing.mcp_server import FakeMCPServer
+from aibridge.tools.toolbox import ToolServers
+from aibridge.upstream import UpstreamClient
+from aibridge.upstream.breakers import unwatched
+
+
+def services(upstreams: UpstreamClient, tools: ToolServers, settings: Settings) -> Services:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    return Services(Anonymous(), upstreams, tools, NoRecorder(), NoRecall(), Unobserved(), now)
+
+
+def rooms(settings: Settings) -> Rooms:
+    return Rooms(settings, services, {}, watch=unwatched)
+
+
+def with_servers(**urls: str) -> Settings:
+    return Settings.model_validate({"mcp_servers": {name: {"url": url} for name, url in urls.items()}})
+
+
+async def passing(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  a server of its own thread is waited for
+            await asyncio.sleep(0.005)
+
+
+async def test_new_servers_are_waited_for_and_old_ones_closed() -> None:
+    async with FakeMCPServer() as one, FakeMCPServer() as two:
+        house = rooms(with_servers(one=one.url))
+        await house.start()
+        await house.tools.settled(5)
+        (session,) = house.tools.parts
+        await house.renew(with_servers(two=two.url))
+        assert [(state.server, state.state) for state in house.tools.states()] == [("two", "connected")]
+        await passing(lambda: session.state == "failed")
+        await house.aclose()
+
+
+async def test_where_it_is_broken_off_nothing_is_left_of_it() -> None:
+    hung = socket.create_server(("127.0.0.1", 0))  # nobody ever answers
+    house = rooms(Settings())
+    before = house.tools, house.upstreams
+    port = hung.getsockname()[1]
+    renewing = asyncio.create_task(house.renew(with_servers(hung=f"http://127.0.0.1:{port}/mcp")))
+    await passing(lambda: [task for task in asyncio.all_tasks() if task.get_name() == "mcp-server-hung"])
+    renewing.cancel()
+    with suppress(asyncio.CancelledError):
+        await renewing
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "mcp-server-hung"]
+    assert (house.tools, house.upstreams) == before
+    await house.aclose()
+    hung.close()
+
+
+async def test_what_only_the_rooms_can_see_is_an_error_of_the_settings() -> None:
+    bad = Settings.model_validate({"providers": {"openai": {"ca_file": "/nowhere.pem"}}})
+    with pytest.raises(ConfigError, match=r"providers\.openai\.ca_file"):
+        rooms(bad)
+    house = rooms(Settings())
+    with pytest.raises(ConfigError, match=r"providers\.openai\.ca_file"):
+        await house.renew(bad)
+    await house.aclose()
+
+
+async def test_the_log_level_is_taken_over() -> None:
+    house = rooms(Settings())
+    before = logging.getLogger("aibridge").level, logging.getLogger("uvicorn").level, logging.getLogger().level
+    try:
+        await house.renew(Settings.model_validate({"telemetry": {"log_level": "error"}}))
+        assert logging.getLogger("aibridge").level == logging.ERROR
+    finally:
+        for name, level in zip(("aibridge", "uvicorn", None), before, strict=True):
+            logging.getLogger(name).setLevel(level)
+    await house.aclose()
