@@ -15,13 +15,9 @@ from aibridge import app
 from aibridge.app import House
 from aibridge.config import ConfigError
 from aibridge.errors import AibridgeError, Unavailable
-from aibridge.telemetry.figures import Figures
-from aibridge.telemetry.metrics import render
 from aibridge.telemetry.redaction import Redactor
 from aibridge.workers.channel import Channel
 from aibridge.workers.task import Task
-
-_decode = msgspec.json.Decoder(Figures).decode
 
 
 class Child:
@@ -33,10 +29,10 @@ class Child:
 
     async def scrape(self) -> bytes:
         """What `/metrics` answers: the sum over all workers, which the parent knows."""
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._scrapes.append(answer)
         self._channel.say("scrape")
-        return render(_decode(await answer))
+        return await answer
 
     async def obey(self, house: House) -> None:
         """Does what the parent says. Once it is gone, ends what is open: another gateway will want the port."""
@@ -54,7 +50,7 @@ class Child:
             case "total":
                 answer = self._scrapes.popleft()
                 if not answer.done():  # whoever asked may have left
-                    answer.set_result(data)
+                    answer.set_result(msgspec.json.decode(data, type=str).encode())
             case "stop":
                 house.server.stop()
             case "hurry":

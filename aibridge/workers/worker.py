@@ -25,7 +25,7 @@ FIGURES_SECONDS: Final = 1.0
 _decode = msgspec.json.Decoder(Figures).decode
 
 Answer = Callable[[], Awaitable[bytes]]
-"""The figures of all workers."""
+"""What `/metrics` answers for all workers."""
 
 
 class Worker:
@@ -108,4 +108,5 @@ class Worker:
         answer.add_done_callback(self._answers.discard)
 
     async def _say_total(self) -> None:
-        self._channel.say("total", await self._total())
+        page = await self._total()
+        self._channel.say("total", msgspec.json.encode(page.decode()))  # as a line

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,8 +18,11 @@ import httpx2
 import psutil
 import pytest
 
+from aibridge.config import Settings, Source
+from aibridge.gateway.listening import listen
 from aibridge.testing import FakeOpenAI, answer, wait
 from aibridge.testing.gate import Gate
+from aibridge.workers import parent, worker
 from tests.processes import Process, until
 from tests.served import COMMAND, Gateway, environment, serving
 from tests.talking import CHAT, ask, body, looks_at_the_clock, open_stream, settings
@@ -53,7 +59,10 @@ def entries(gateway: Gateway, words: str) -> list[dict[str, Any]]:
 
 def counted(gateway: Gateway) -> float:
     """How many interceptions have ended, by `/metrics`."""
-    page = gateway.get("/metrics").text
+    return total_of(gateway.get("/metrics").text)
+
+
+def total_of(page: str) -> float:
     return sum(float(value) for value in re.findall(r"^aibridge_interceptions_total\{.*\} (.*)$", page, re.MULTILINE))
 
 
@@ -117,10 +126,17 @@ def test_at_the_second_signal_what_is_open_is_ended_in_its_stream(provider: Fake
         assert gateway.status() == 0
 
 
-def test_a_worker_heeds_its_parent_alone(provider: FakeOpenAI, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def gateway(provider: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One that serves the tests which do not stop it."""
+    with two_workers(tmp_path_factory.mktemp("gateway"), settings(provider, mcp_servers={})) as running:
+        yield running
+
+
+def test_a_worker_heeds_its_parent_alone(provider: FakeOpenAI, gateway: Gateway) -> None:
     gate = Gate()
     provider.handler = answer("Let me ", wait(gate), "think.")
-    with two_workers(tmp_path, settings(provider, mcp_servers={})) as gateway, open_stream(gateway) as rest:
+    with open_stream(gateway) as rest:
         for worker in workers(gateway):
             worker.send_signal(signal.SIGTERM)
             worker.send_signal(signal.SIGINT)
@@ -175,3 +191,41 @@ def test_where_the_first_does_not_get_up_the_parent_gives_up(tmp_path: Path, fil
         reason, end = process.lines
     assert words in reason
     assert "aibridge cannot begin: its first worker ended with status 1" in end
+
+
+def test_a_worker_that_hangs_counts_as_it_last_did_and_holds_no_request_up(
+    provider: FakeOpenAI, gateway: Gateway
+) -> None:
+    provider.handler = answer("Yes.")
+    ask_often(gateway, 10)
+    before = counted(gateway)
+    hung, _ = workers(gateway)
+    hung.suspend()
+    try:
+        assert counted(gateway) == before
+        assert ask_often(gateway, 10) == {200}
+    finally:
+        hung.resume()
+
+
+async def test_a_worker_that_does_not_stop_is_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    deaf = """
+import signal, socket, sys
+from aibridge.workers.task import Task
+channel = socket.socket(fileno=Task.unpacked(sys.stdin.buffer).channel)
+channel.sendall(b"up \\n")
+signal.pause()
+"""
+    monkeypatch.setattr(worker, "COMMAND", (sys.executable, "-c", deaf))
+    monkeypatch.setattr(parent, "CLOSING_SECONDS", 0.05)
+    caplog.set_level(logging.INFO)
+    stubborn = Settings.model_validate({"server": {"shutdown_grace_seconds": 0, "workers": 2}})
+    with listen("127.0.0.1", 0) as listener:
+        running = asyncio.create_task(parent.Parent(stubborn, Source(), listener).run())
+        async with asyncio.timeout(20):
+            while caplog.text.count(" serves: process ") < 2:  # noqa: ASYNC110  another process tells nobody
+                await asyncio.sleep(0.01)
+            signal.raise_signal(signal.SIGTERM)
+            assert await running == 1
