@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 
 import uvloop
@@ -19,17 +20,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from aibridge.config import Settings, Source
+from aibridge.config import Auth, Settings, Source
 from aibridge.gateway.authentication import open_identify, withheld
 from aibridge.gateway.health import Check, Readiness, Report, healthz
 from aibridge.gateway.listening import listen, url_of
 from aibridge.gateway.server import Server
 from aibridge.gateway.services import Services
-from aibridge.ports import NoRecall, Recalls
+from aibridge.ports import Identify, NoRecall, Recalls
 from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
 from aibridge.reload import Reload, reloading
-from aibridge.rooms import SETTLING_SECONDS, Rooms
+from aibridge.rooms import SETTLING_SECONDS, Furnish, Rooms
 from aibridge.store.retention import keeping
 from aibridge.telemetry import logs, tracing
 from aibridge.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -87,7 +88,7 @@ def begin_log(settings: Settings, **facts: object) -> Redactor:
 async def _serve(settings: Settings, source: Source, redactor: Redactor) -> None:
     async with opened(settings, source=source, redactor=redactor) as house:
         spare_the_collector()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, house.reload.ask)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(house.reload.ask, aloud=True))
         logger.info("aibridge listens on %s", house.url)
         await house.run()
     logger.info("aibridge has stopped")
@@ -151,20 +152,6 @@ async def opened(
             renew,
             told=lambda good: telemetry.metrics.told_of_reload(good=good),
         )
-
-        def services(upstreams: UpstreamClient, tools: ToolServers, newest: Settings) -> Services:
-            return Services(
-                identify=identify,
-                upstreams=telemetry.upstreams(upstreams),
-                toolboxes=telemetry.toolboxes(tools),
-                recorder=watched_recorder,
-                recalls=recalls if newest.mcp_servers else NoRecall(),  # else no turn has a hidden part
-                observer=telemetry,
-                now=lambda: datetime.now(UTC),
-                withheld=withheld(settings.auth),
-            )
-
-        watched_recorder = telemetry.recorder(recorder)
         readiness = Readiness(
             {
                 "recorder": _recorder_check(recorder),
@@ -173,7 +160,8 @@ async def opened(
             }
         )
         pages = _pages(readiness, scrape or _own(telemetry.metrics))
-        rooms = Rooms(settings, services, pages, watch=breaker_watch(telemetry.metrics))
+        furnish = _furnish(telemetry, recorder, recalls, identify, settings.auth)
+        rooms = Rooms(settings, furnish, pages, watch=breaker_watch(telemetry.metrics))
         stack.push_async_callback(rooms.aclose)
         await rooms.start()
         if source is not None:
@@ -218,6 +206,25 @@ async def _recalls(settings: Settings, *, changing: bool) -> AsyncIterator[Recal
         settings.recorder.url, ttl_days=recall.ttl_days, max_bytes_per_turn=recall.max_bytes_per_turn
     ) as recalls:
         yield recalls
+
+
+def _furnish(telemetry: Telemetry, recorder: Recorder, recalls: Recalls, identify: Identify, auth: Auth) -> Furnish:
+    """What every gateway is given, whatever its upstreams and tools are."""
+    watched = telemetry.recorder(recorder)
+
+    def furnish(upstreams: UpstreamClient, tools: ToolServers, settings: Settings) -> Services:
+        return Services(
+            identify=identify,
+            upstreams=telemetry.upstreams(upstreams),
+            toolboxes=telemetry.toolboxes(tools),
+            recorder=watched,
+            recalls=recalls if settings.mcp_servers else NoRecall(),  # else no turn has a hidden part
+            observer=telemetry,
+            now=lambda: datetime.now(UTC),
+            withheld=withheld(auth),
+        )
+
+    return furnish
 
 
 def _own(metrics: Metrics) -> Scrape:

@@ -35,9 +35,11 @@ class Reload:
         self._told = told
         self._late: list[str] = []
         self._asked = asyncio.Event()
+        self._aloud = False
 
-    def ask(self) -> None:
-        """Has the settings read again, soon."""
+    def ask(self, *, aloud: bool = False) -> None:
+        """Has the settings read again, soon. `aloud`: somebody waits to hear of it, even if nothing has changed."""
+        self._aloud = self._aloud or aloud
         self._asked.set()
 
     async def run(self) -> None:
@@ -64,7 +66,7 @@ class Reload:
             self._accept(late, changed=changed)
 
     def _refuse(self, reason: str) -> None:
-        self.fault = reason
+        self.fault, self._aloud = reason, False
         self._told(False)
         logger.error("the new settings are refused, and the old ones stay in force: %s", reason)
 
@@ -74,7 +76,9 @@ class Reload:
         if changed or self.fault is not None:
             logger.info("the new settings are in force" if changed else "the settings are those in force again")
             self._told(True)
-        self._late, self.fault = late, None
+        elif self._aloud:
+            logger.info("the settings have not changed")
+        self._late, self.fault, self._aloud = late, None, False
 
 
 @asynccontextmanager

@@ -175,6 +175,15 @@ async def test_what_is_the_same_is_not_applied() -> None:
     assert (script.applied, script.told) == ([], [])
 
 
+async def test_whoever_asked_aloud_hears_that_nothing_has_changed_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    script = Script(Settings(), Settings())
+    script.reload.ask(aloud=True)
+    await script.reload.once()
+    await script.reload.once()
+    assert caplog.messages == ["the settings have not changed"]
+
+
 async def test_what_is_refused_says_why_until_it_is_mended() -> None:
     script = Script(with_prefix("a"), ConfigError("wrong", "and wrong"), with_prefix("a"))
     for fault in (None, "wrong; and wrong", None):

@@ -1,8 +1,8 @@
 """What a parent and its worker say to one another: lines over a socket pair, each a word and what belongs to it.
 
 A worker says `up` once it serves, and `scrape` when somebody asks it for `/metrics`; the parent asks all workers for
-their `figures`, and answers with the page of their `total`. It also says `stop` and `hurry`. Its end of the socket
-closes with its process, whatever kills it, so a worker is never left alone.
+their `figures`, and answers with the page of their `total`. It also says `stop`, `hurry` and `reload`. Its end of
+the socket closes with its process, whatever kills it, so a worker is never left alone.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from functools import partial
 
 import msgspec
 import uvloop
@@ -55,6 +56,8 @@ class Child:
                 house.server.stop()
             case "hurry":
                 self._hurry(house)
+            case "reload":
+                house.reload.ask(aloud=True)
 
     def _hurry(self, house: House) -> None:
         if not house.server.should_exit:
@@ -64,6 +67,7 @@ class Child:
 
 def main() -> int:
     """Serves until the parent says otherwise; the exit status."""
+    signal.signal(signal.SIGHUP, lambda *_: None)  # it may reach us before we can act on it
     task = Task.unpacked(sys.stdin.buffer)
     redactor = app.begin_log(task.settings, worker=task.number)
     try:
@@ -83,7 +87,7 @@ async def _work(task: Task, redactor: Redactor) -> None:
         task.settings, source=task.source, redactor=redactor, listener=listener, scrape=child.scrape
     ) as house:
         app.spare_the_collector()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, house.reload.ask)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(house.reload.ask, aloud=True))
         obeying = asyncio.create_task(child.obey(house))
         await house.run(heeds_signals=False)
     obeying.cancel()

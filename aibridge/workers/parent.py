@@ -7,7 +7,6 @@ import logging
 import signal
 import socket
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 from aibridge.config import ConfigError, Settings, Source, renewed
@@ -133,19 +132,20 @@ class Parent:
         if not self._stopping.is_set():
             self._stopping.set()
             patience = self._settings.server.shutdown_grace_seconds + CLOSING_SECONDS
-            asyncio.get_running_loop().call_later(patience, partial(self._signal, signal.SIGKILL))
+            asyncio.get_running_loop().call_later(patience, self._kill)
 
     def _hang_up(self) -> None:
         self._read()
-        self._signal(signal.SIGHUP)
+        self._tell("reload")  # no signal, which would end one that is only just beginning
 
     def _tell(self, word: str) -> None:
         for worker in self._workers.values():
             worker.say(word)
 
-    def _signal(self, number: int) -> None:
-        for worker in self._workers.values():
-            worker.signal(number)
+    def _kill(self) -> None:
+        for number, worker in self._workers.items():
+            logger.error("worker %d does not end: it is killed", number)
+            worker.kill()
 
     def _read(self) -> None:
         """Keeps the newest good settings for the workers that are yet to be started. They tell of bad ones."""

@@ -65,13 +65,13 @@ class Worker:
         return self._process.pid
 
     def say(self, word: str) -> None:
-        """`stop` or `hurry`."""
+        """`stop`, `hurry` or `reload`."""
         self._channel.say(word)
 
-    def signal(self, number: int) -> None:
-        """Sends a signal, if there is still somebody to get it."""
+    def kill(self) -> None:
+        """Ends the process by force."""
         if self._process.returncode is None:
-            self._process.send_signal(number)
+            self._process.kill()
 
     async def ended(self) -> int:
         """Waits for the end of the process; its status, negative for a signal."""

@@ -13,10 +13,10 @@ from aibridge.telemetry.metrics import Metrics, render
 def worker(ended: int, inflight: int, breaker: int) -> Metrics:
     metrics = Metrics()
     turn = ("openai", "gpt-6", "completed", "/v1", "POST", "Zed")
-    metrics.interceptions[turn].inc(ended)
-    metrics.inflight["openai", "gpt-6", "/v1"].set(inflight)
-    metrics.breaker_state["openai", "/chat", "gpt-6"].set(breaker)
-    metrics.overhead["/v1",].observe(ended / 1000)
+    metrics.interceptions[turn] += ended
+    metrics.inflight["openai", "gpt-6", "/v1"] = inflight
+    metrics.breaker_state["openai", "/chat", "gpt-6"] = breaker
+    metrics.overhead.observe(("/v1",), ended / 1000)
     return metrics
 
 
@@ -31,7 +31,7 @@ def values(figures: Figures) -> dict[str, float]:
 
 def test_counters_gauges_and_histograms_are_added_up() -> None:
     one, two = worker(3, 1, 0), worker(40, 1, 0)
-    two.interceptions["openai", "other", "failed", "/v1", "POST", "Zed"].inc()
+    two.interceptions["openai", "other", "failed", "/v1", "POST", "Zed"] += 1
     total = summed([one.figures(), two.figures()])
     (family,) = (family for family in total if family.name == "aibridge_interceptions")
     assert sorted((labels["model"], value) for name, labels, value in family.samples) == [("gpt-6", 43), ("other", 1)]
