@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from aibridge.config import ConfigError, Settings
 from aibridge.gateway.identity import Anonymous
@@ -91,4 +92,32 @@ async def test_the_log_level_is_taken_over() -> None:
     finally:
         for name, level in zip(("aibridge", "uvicorn", None), before, strict=True):
             logging.getLogger(name).setLevel(level)
+    await house.aclose()
+
+
+async def test_requests_are_counted_together_whichever_settings_they_began_with() -> None:
+    one = Settings.model_validate({"server": {"max_concurrent_requests": 1}})
+    house = rooms(one)
+    scope = {"type": "http", "method": "POST", "path": "/v1/responses", "raw_path": b"/v1/responses", "headers": []}
+    scope["query_string"] = b""
+    statuses: list[int] = []
+    waiting = asyncio.Event()
+
+    async def receive() -> Message:
+        waiting.set()
+        await asyncio.Event().wait()
+        raise AssertionError("that was for ever")
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    byok = {"headers": [(b"host", b"localhost"), (b"authorization", b"Bearer sk-mine"), (b"content-length", b"9")]}
+    first = asyncio.create_task(house.served({**scope, **byok}, receive, send))
+    await asyncio.wait_for(waiting.wait(), 5)
+    await house.renew(one.model_copy(update={"tools": one.tools.model_copy(update={"prefix": "new"})}))
+    await house.served(dict(scope), receive, send)
+    assert statuses[0] == 503
+    first.cancel()
+    with suppress(asyncio.CancelledError):
+        await first
     await house.aclose()
