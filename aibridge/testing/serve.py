@@ -43,7 +43,7 @@ def serving_in_thread(app: ASGIApp) -> Iterator[str]:
 
 @contextmanager
 def _listening(host: str) -> Iterator[socket.socket]:
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind((host, 0))
         yield listener
 
