@@ -12,6 +12,7 @@ from aibridge.gateway.credentials import central_credentials
 from aibridge.gateway.files import connections_for
 from aibridge.gateway.services import Limits
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
+from aibridge.telemetry import propagation
 from aibridge.telemetry.metrics import Metrics
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ToolServers
@@ -32,6 +33,7 @@ def tool_servers(settings: Settings, before: ToolServers | None = None) -> ToolS
         servers,
         ToolSettings(tools.prefix, tools.parallel, tools.max_result_chars),
         new_transport=lambda: AiohttpTransport(system_authorities(), keepalive=MCP_KEEPALIVE_SECONDS),
+        trace=propagation.tell,
         before=before,
     )
 

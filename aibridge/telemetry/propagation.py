@@ -1,4 +1,4 @@
-"""W3C trace context: in from the client's headers, out to the provider's. Baggage is left as it is."""
+"""W3C trace context: in from the client's headers, out to the provider's and to MCP servers. Baggage is left as it is."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def arrived(headers: Headers) -> Context:
         return Context()
     states = [value.decode("latin-1") for name, value in headers if name == _STATE]
     return _W3C.extract({"traceparent": [parents[0].decode("latin-1")], "tracestate": states}, Context())
+
+
+def tell(carrier: dict[str, str]) -> None:
+    """Adds the current span; nothing where there is none."""
+    _W3C.inject(carrier)
 
 
 def carry(headers: Headers, span: Span) -> Headers:

@@ -9,22 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio
 from mcp import Client, MCPError
 from mcp.client import IncomingMessage
 from mcp.client.subscriptions import SubscriptionLost
-from mcp_types import METHOD_NOT_FOUND, Implementation, LoggingMessageNotificationParams, ToolListChangedNotification
+from mcp_types import METHOD_NOT_FOUND, CallToolResult, LoggingMessageNotificationParams, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from aibridge import __version__
+from aibridge.model import JSON
+from aibridge.tools.direct import CLIENT_INFO, DirectCalls, Trace
 from aibridge.tools.faults import ServerDown, explain, one_line
-from aibridge.tools.http import NewTransport
+from aibridge.tools.http import McpHttp, NewTransport, without_userinfo
 from aibridge.tools.listing import ListedTool, listed_tools
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Pauses, Timing
-from aibridge.tools.wire import opened
+from aibridge.tools.wire import http_client, opened
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Connection:
         *,
         on_tools: Callable[[Tools], None],
         new_transport: NewTransport | None = None,
+        trace: Trace = lambda _: None,
     ) -> None:
         self.client: Client | None = None  # while the connection is up
         self.lost: str | None = None  # why it is no more
@@ -51,6 +53,8 @@ class Connection:
         self._timing = timing
         self._on_tools = on_tools
         self._new_transport = new_transport
+        self._trace = trace
+        self._direct: DirectCalls | None = None  # over streamable HTTP, while the connection is up
         self._tools: Tools | None = None  # None: it was never up
         self._scope: anyio.CancelScope | None = None  # around the whole of it
         self._look = asyncio.Event()
@@ -58,11 +62,13 @@ class Connection:
     async def run(self) -> str:
         """Connects and stays so until the connection is lost or closed. Returns why; raises only if it is cancelled."""
         limit = self._timing.start if self._settings.transport == "stdio" else self._timing.connect
+        http = http_client(self._settings, on_trouble=self.look, new_transport=self._new_transport)
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + limit) as self._scope:
-                async with self._new_client() as client:
+                async with self._new_client(http) as client:
                     tools = await listed_tools(client, self._settings)
                     self._scope.deadline = math.inf
+                    self._direct = self._direct_calls(client, http)
                     self._up(client, tools)
                     await self._serve(client)
                     self._scope.deadline = anyio.current_time() + self._timing.close
@@ -70,7 +76,17 @@ class Connection:
             return self.lost or explain(error, self._settings.secrets)
         finally:
             self.client = None
+            if self._direct is not None:
+                await self._direct.aclose()
         return self.lost or f"the server did not complete the handshake within {limit:g} s"
+
+    async def call(self, tool: str, arguments: Mapping[str, JSON]) -> CallToolResult:
+        """Runs a tool. Raises MCPError for an error of the server's, ServerDown where the connection isn't up."""
+        if self.client is None:
+            raise ServerDown("the server is not connected")
+        if self._direct is not None:
+            return await self._direct.call(tool, arguments)
+        return await self.client.call_tool(tool, dict(arguments))
 
     def look(self) -> None:
         """Has the tools listed again: they may have changed, or the server may be dead, which shows by this."""
@@ -89,14 +105,20 @@ class Connection:
             self._scope.cancel()
         self.lose(reason)
 
-    def _new_client(self) -> Client:
+    def _new_client(self, http: McpHttp | None) -> Client:
         return Client(
-            opened(self._settings, on_end=self.lose, on_trouble=self.look, new_transport=self._new_transport),
+            opened(self._settings, http, on_end=self.lose),
             cache=None,
-            client_info=Implementation(name="aibridge", version=__version__),
+            client_info=CLIENT_INFO,
             message_handler=self._on_message,
             logging_callback=self._on_log,
         )
+
+    def _direct_calls(self, client: Client, http: McpHttp | None) -> DirectCalls | None:
+        if http is None or self._settings.transport != "streamable-http":
+            return None
+        url, _ = without_userinfo(self._settings.url or "")
+        return DirectCalls(client, http, url, on_change=self.look, trace=self._trace)
 
     def _up(self, client: Client, tools: Tools) -> None:
         if self.lost is None:
@@ -131,6 +153,8 @@ class Connection:
     def _listed(self, tools: Tools) -> None:
         if tools != self._tools:
             self._tools = tools
+            if self._direct is not None:
+                self._direct.know(tools)
             self._on_tools(tools)
 
     async def _listen(self, client: Client) -> None:

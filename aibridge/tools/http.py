@@ -64,10 +64,12 @@ class McpHttp(httpx2.AsyncClient):
             # Waiting for a free connection would count against a call's deadline.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
+        self.session_id: str | None = None  # of the session that the SDK has opened, if the server keeps any
         self._on_trouble = on_trouble
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Sends as the base class does, but answers a POST in JSON-RPC whatever becomes of it."""
+        self.session_id = request.headers.get("mcp-session-id")
         try:
             response = await super().send(request, **options)
         except httpx2.TransportError as error:

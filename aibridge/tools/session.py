@@ -18,6 +18,7 @@ from mcp_types import CONNECTION_CLOSED, CallToolResult
 
 from aibridge.model import JSON, ToolResult
 from aibridge.tools.connection import Connection, Tools
+from aibridge.tools.direct import Trace
 from aibridge.tools.faults import ServerDown, explain, one_line
 from aibridge.tools.http import SESSION_LOST, NewTransport
 from aibridge.tools.result import tool_result
@@ -42,6 +43,7 @@ class ServerSession:
         timing: Timing | None = None,
         on_change: Callable[[], None] = lambda: None,
         new_transport: NewTransport | None = None,
+        trace: Trace = lambda _: None,
     ) -> None:
         self.settings = settings
         self.state: State = "connecting"
@@ -51,6 +53,7 @@ class ServerSession:
         self._timing = timing or Timing()
         self.on_change = on_change
         self._new_transport = new_transport
+        self._trace = trace
         self._connection = self._new_connection()
         self._hurry = asyncio.Event()  # a call waits for the server
         self._attempt = asyncio.Event()  # set when the attempt to connect has come to something; then a new one
@@ -82,7 +85,7 @@ class ServerSession:
 
         Being cancelled, or too slow, cancels the request, and the server is told.
         """
-        request = asyncio.create_task(self._request(tool, dict(arguments)))
+        request = asyncio.create_task(self._request(tool, arguments))
         self._requests.add(request)
         request.add_done_callback(self._forget)
         try:
@@ -96,7 +99,7 @@ class ServerSession:
 
     # The callers' side.
 
-    async def _request(self, tool: str, arguments: dict[str, JSON]) -> CallToolResult:
+    async def _request(self, tool: str, arguments: Mapping[str, JSON]) -> CallToolResult:
         try:
             return await self._attempted(tool, arguments)
         except MCPError as error:
@@ -104,12 +107,12 @@ class ServerSession:
                 raise
         return await self._attempted(tool, arguments)  # the server refused to hear the call, so it may be made again
 
-    async def _attempted(self, tool: str, arguments: dict[str, JSON]) -> CallToolResult:
+    async def _attempted(self, tool: str, arguments: Mapping[str, JSON]) -> CallToolResult:
         connection = await self._connected()
         if connection.client is None:
             raise ServerDown(f"the server is not connected ({self.reason})")
         try:
-            return await connection.client.call_tool(tool, arguments)
+            return await connection.call(tool, arguments)
         except MCPError as error:
             if error.code == SESSION_LOST:
                 connection.lose(str(error))
@@ -164,7 +167,13 @@ class ServerSession:
             await self._pause(pause)
 
     def _new_connection(self) -> Connection:
-        return Connection(self.settings, self._timing, on_tools=self._listed, new_transport=self._new_transport)
+        return Connection(
+            self.settings,
+            self._timing,
+            on_tools=self._listed,
+            new_transport=self._new_transport,
+            trace=self._trace,
+        )
 
     def _listed(self, tools: Tools) -> None:
         logger.info("MCP server %s has %d tools", self.settings.name, len(tools))

@@ -17,6 +17,7 @@ from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.timing import Timing
 
 if TYPE_CHECKING:
+    from aibridge.tools.direct import Trace
     from aibridge.tools.http import NewTransport
     from aibridge.tools.session import ServerSession, State
 
@@ -44,7 +45,8 @@ class ToolServers:
 
     A server that is down stops neither the start nor a request: its tools are offered once it is up. `new_transport`
     makes what HTTP goes over, for each connection to a server; without one it is httpx2's own. `before`: those that
-    these follow. Servers that have not changed keep their session, and tell these of their tools from now on.
+    these follow. Servers that have not changed keep their session, and tell these of their tools from now on. `trace`
+    adds the current trace to what a server is told of a call.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class ToolServers:
         timing: Timing | None = None,
         new_transport: NewTransport | None = None,
         before: ToolServers | None = None,
+        trace: Trace = lambda _: None,
     ) -> None:
         self._settings = settings or ToolSettings()
         self._now = now
         self._timing = timing
         self._new_transport = new_transport
+        self._trace = trace
         self._sessions: dict[str, ServerSession] = {}
         for server in servers:
             if server.name in self._sessions:
@@ -150,6 +154,7 @@ class ToolServers:
             timing=self._timing,
             on_change=self._changed,
             new_transport=self._new_transport,
+            trace=self._trace,
         )
 
     def _tools(self, actor: Actor) -> tuple[InjectedTool, ...]:

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
@@ -39,42 +38,41 @@ Item = SessionMessage | Exception
 
 @asynccontextmanager
 async def opened(
-    settings: ServerSettings,
-    *,
-    on_end: Callable[[str], None],
-    on_trouble: Callable[[], None],
-    new_transport: NewTransport | None = None,
+    settings: ServerSettings, http: McpHttp | None, *, on_end: Callable[[str], None]
 ) -> AsyncGenerator[Streams]:
-    """Connects to the server. `on_end` hears that it hung up, `on_trouble` that it may have gone.
-
-    HTTP goes over a `new_transport`, unless the environment has a say in it.
+    """Connects to the server over `http`, or starts it where it is a command. `on_end` hears that it hung up.
 
     Raises, on entry or from the block, whatever the transport does: OSError, httpx2's errors, groups of them.
     """
-    async with _transport(settings, on_end, on_trouble, new_transport) as (read, write):
+    async with _transport(settings, http, on_end) as (read, write):
         yield Watched(read, on_end), write
 
 
-def _transport(
-    settings: ServerSettings,
-    on_end: Callable[[str], None],
-    on_trouble: Callable[[], None],
-    new_transport: NewTransport | None,
-) -> AbstractAsyncContextManager[Streams]:
+def http_client(
+    settings: ServerSettings, *, on_trouble: Callable[[], None], new_transport: NewTransport | None = None
+) -> McpHttp | None:
+    """What goes to a server over HTTP, by a `new_transport` unless the environment has a say in it.
+
+    None where the server is a command.
+    """
     if settings.transport == "stdio":
-        return stdio_streams(settings.command or "", settings.args, settings.env, on_end=on_end)
+        return None
     url, auth = without_userinfo(settings.url or "")
+    transport = None if new_transport is None or environment_decides(url) else new_transport()
+    return McpHttp(headers=settings.headers, auth=auth, on_trouble=on_trouble, transport=transport)
 
-    def client(
-        headers: dict[str, str] | None = None, timeout: httpx2.Timeout | None = None, auth: httpx2.Auth | None = None
-    ) -> McpHttp:
-        transport = None if new_transport is None or environment_decides(url) else new_transport()
-        return McpHttp(headers=headers, auth=auth, on_trouble=on_trouble, transport=transport)
 
-    headers = dict(settings.headers)
+def _transport(
+    settings: ServerSettings, http: McpHttp | None, on_end: Callable[[str], None]
+) -> AbstractAsyncContextManager[Streams]:
+    if http is None:
+        return stdio_streams(settings.command or "", settings.args, settings.env, on_end=on_end)
+    url, _ = without_userinfo(settings.url or "")
     if settings.transport == "sse":
-        return sse_client(url, headers=headers, timeout=CONNECT_SECONDS, httpx_client_factory=client, auth=auth)
-    return _streamable_http(url, client(headers, auth=auth))
+        return sse_client(
+            url, timeout=CONNECT_SECONDS, httpx_client_factory=lambda headers=None, timeout=None, auth=None: http
+        )
+    return _streamable_http(url, http)
 
 
 @asynccontextmanager

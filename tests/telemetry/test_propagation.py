@@ -1,8 +1,8 @@
 import pytest
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, get_current_span
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, get_current_span, use_span
 
 from aibridge.model import Headers
-from aibridge.telemetry.propagation import arrived, carry
+from aibridge.telemetry.propagation import arrived, carry, tell
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01".encode()
@@ -49,3 +49,12 @@ def test_ours_goes_out_in_the_place_of_the_clients() -> None:
 def test_without_a_span_the_clients_goes_on() -> None:
     headers = ((b"traceparent", PARENT), ACCEPT)
     assert carry(headers, get_current_span()) == headers
+
+
+def test_an_mcp_server_is_told_of_the_current_span() -> None:
+    told: dict[str, str] = {}
+    tell(told)
+    assert told == {}
+    with use_span(NonRecordingSpan(SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1)))):
+        tell(told)
+    assert told == {"traceparent": "00-00000000000000000000000000000001-0000000000000002-01"}
