@@ -1,4 +1,4 @@
-"""W3C trace context: in from the client's headers, out to the provider's and to MCP servers. Baggage is left as it is."""
+"""W3C trace context: in from the client, out to providers and MCP servers. Baggage is left as it is."""
 
 from __future__ import annotations
 
