@@ -12,18 +12,18 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import anyio
 from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, CallToolResult
 
 from aibridge.model import JSON, ToolResult
+from aibridge.tools.breaker import Breaker
 from aibridge.tools.connection import Connection, Tools
 from aibridge.tools.direct import Trace
 from aibridge.tools.faults import ServerDown, explain, one_line
 from aibridge.tools.http import SESSION_LOST, NewTransport
 from aibridge.tools.result import tool_result
 from aibridge.tools.settings import ServerSettings
-from aibridge.tools.timing import Pauses, Timing
+from aibridge.tools.timing import Pauses, Timing, pause
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class ServerSession:
         self.tools: Tools = ()
         self._max_result_chars = max_result_chars
         self._timing = timing or Timing()
+        self._breaker = Breaker(failures=self._timing.failures, seconds=self._timing.cool_down)
         self.on_change = on_change
         self._new_transport = new_transport
         self._trace = trace
@@ -83,19 +84,43 @@ class ServerSession:
     async def call(self, tool: str, arguments: Mapping[str, JSON]) -> ToolResult:
         """Runs a tool within the server's timeout; a failure of any kind is a result.
 
-        Being cancelled, or too slow, cancels the request, and the server is told.
+        Being cancelled, or too slow, cancels the request, and the server is told. One that fails time and again is not
+        called for a while.
         """
+        began = self._timing.clock()
+        if (seconds := self._breaker.admit(began)) > 0:
+            return self._refusal(tool, seconds)
         request = asyncio.create_task(self._request(tool, arguments))
         self._requests.add(request)
         request.add_done_callback(self._forget)
         try:
             await asyncio.wait({request}, timeout=self.settings.timeout)
+            self._learn(request, began)
             if request.done():
                 return self._result(tool, request)
+        except asyncio.CancelledError:
+            self._breaker.drop()
+            raise
         finally:
             request.cancel()  # not awaited: telling a stuck server can take seconds, and the caller has none
         self._connection.look()  # a tool may be slow, but a server that doesn't even list its tools is dead
         return ToolResult.failure(f"{self._label(tool)} did not answer within {self.settings.timeout:g} s")
+
+    def _refusal(self, tool: str, seconds: float) -> ToolResult:
+        why = f"its server failed {self._timing.failures} times in a row and is left alone for another {seconds:.0f} s"
+        return ToolResult.failure(f"{self._label(tool)} was not called: {why}")
+
+    def _learn(self, request: asyncio.Task[CallToolResult], began: float) -> None:
+        """Tells the breaker how a call went; one that isn't done was too slow."""
+        if request.cancelled():
+            self._breaker.drop()
+        elif request.done() and not _is_outage(request.exception()):
+            self._breaker.succeed()
+        else:
+            self._breaker.fail(began, self._timing.clock())
+            if self._breaker.open:
+                name, seconds = self.settings.name, self._timing.cool_down
+                logger.warning("MCP server %s failed too often: it is left alone for %g s", name, seconds)
 
     # The callers' side.
 
@@ -160,11 +185,11 @@ class ServerSession:
             await self._after(reason, pauses.next())
         self._conclude("failed", _CLOSING, ())
 
-    async def _after(self, reason: str, pause: float) -> None:
+    async def _after(self, reason: str, seconds: float) -> None:
         if not self._stopping:
             self._connection = self._new_connection()
             self._down(reason)
-            await self._pause(pause)
+            await pause(seconds, self._timing.sleep, unless=self._hurry)
 
     def _new_connection(self) -> Connection:
         return Connection(
@@ -177,6 +202,8 @@ class ServerSession:
 
     def _listed(self, tools: Tools) -> None:
         logger.info("MCP server %s has %d tools", self.settings.name, len(tools))
+        if self.state != "connected":
+            self._breaker.hint()
         self._conclude("connected", None, tools)
 
     def _down(self, reason: str) -> None:
@@ -198,17 +225,12 @@ class ServerSession:
         if changed:
             self.on_change()
 
-    async def _pause(self, seconds: float) -> None:
-        """Waits, but not once a call needs the server."""
 
-        async def hurried() -> None:
-            await self._hurry.wait()
-            tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hurried)
-            await self._timing.sleep(seconds)
-            tasks.cancel_scope.cancel()
+def _is_outage(error: BaseException | None) -> bool:
+    """Whether a call failed for its server, or the way to it, and not for what was asked."""
+    if isinstance(error, MCPError):
+        return error.code in (CONNECTION_CLOSED, SESSION_LOST)
+    return isinstance(error, ServerDown)
 
 
 async def _end(task: asyncio.Task[Any], within: float) -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import anyio
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -19,9 +21,24 @@ class Timing:
     close: float = 3.0  # for the server to be told that we leave
     first_pause: float = 0.5  # before connecting again; doubles with each failure …
     longest_pause: float = 30.0  # … up to this
+    failures: int = 5  # of calls in a row, after which a server is left alone …
+    cool_down: float = 30.0  # … for so long
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random
+
+
+async def pause(seconds: float, sleep: Callable[[float], Awaitable[None]], unless: asyncio.Event) -> None:
+    """Waits so long, or until the event is set."""
+
+    async def interrupted() -> None:
+        await unless.wait()
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(interrupted)
+        await sleep(seconds)
+        tasks.cancel_scope.cancel()
 
 
 class Pauses:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from aibridge.testing.serve import serving
 from aibridge.tools.session import ServerSession
+from aibridge.tools.timing import Timing
 from tests.tools.support import http, session
 
 Answer = Callable[[dict[str, Any]], Response | Awaitable[Response]]
@@ -53,7 +54,7 @@ class Scripted:
 
     call: Answer
     resume: Callable[[str], Response] = lambda _: Response(status_code=405)
-    redirect: str | None = None  # where calls are sent
+    tools: list[Any] = field(default_factory=lambda: [{"name": "t", "inputSchema": {"type": "object"}}])
     seen: list[Seen] = field(default_factory=list)
 
     def messages(self, method: str) -> list[dict[str, Any]]:
@@ -80,8 +81,7 @@ class Scripted:
                 answer = result(message, {"protocolVersion": "2025-06-18", **about})
                 return JSONResponse(answer, headers={"mcp-session-id": "session-1"})
             case "POST", "tools/list":
-                tool = {"name": "t", "inputSchema": {"type": "object"}}
-                return JSONResponse(result(message, {"tools": [tool]}))
+                return JSONResponse(result(message, {"tools": self.tools}))
             case "POST", "tools/call":
                 answered = self.call(message)
                 return answered if isinstance(answered, Response) else await answered
@@ -92,8 +92,8 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(server: Scripted, **more: Any) -> AsyncIterator[ServerSession]:
+async def scripted(server: Scripted, *, timing: Timing | None = None, **more: Any) -> AsyncIterator[ServerSession]:
     """A session with the server."""
-    async with serving(server) as url, session(http(f"{url}/mcp", **more)) as connected:
+    async with serving(server) as url, session(http(f"{url}/mcp", **more), timing=timing) as connected:
         assert connected.state == "connected", connected.reason
         yield connected

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psutil
 import pytest
 from mcp import MCPError
 from mcp.server import MCPServer
@@ -20,6 +21,8 @@ from aibridge.tools.connection import Connection
 from aibridge.tools.session import ServerSession
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Timing
+from tests.tools.scripted import FOUND, Scripted, event, events, result, scripted
+from tests.tools.scripted import error as refused
 from tests.tools.support import StoppedClock, eventually, http, session, stdio, steady
 
 ERAS = pytest.mark.parametrize("handshake", [False, True], ids=["stateless", "handshake"])
@@ -597,3 +600,108 @@ async def test_states_are_logged_once_and_say_why(caplog: Any) -> None:
                     (await clock.next_pause())[1]()
     down = [record for record in caplog.records if "connection" in record.getMessage()]
     assert len(down) == 1
+
+
+async def test_a_server_that_fails_time_and_again_is_left_alone_and_then_tried(caplog: Any) -> None:
+    now = 0.0
+    server = Scripted(lambda _: Response(status_code=502))
+    async with scripted(server, timing=Timing(failures=3, clock=lambda: now)) as client:
+        for _ in range(3):
+            assert (await client.call("t", {})).error == "web_t failed: the server answered 502 Bad Gateway"
+        refusal = "web_t was not called: its server failed 3 times in a row and is left alone for another 30 s"
+        assert (await client.call("t", {})).error == refusal
+        assert len(server.messages("tools/call")) == 3
+
+        now = 31.0
+        server.call = lambda message: JSONResponse(result(message))
+        for _ in range(2):
+            assert (await client.call("t", {})).text == "found"
+    assert caplog.text.count("it is left alone for 30 s") == 1
+
+
+async def test_calls_that_take_too_long_count_and_those_of_callers_who_left_do_not() -> None:
+    over = asyncio.Event()
+
+    async def call(_: Any) -> Response:
+        await over.wait()
+        return Response()
+
+    server = Scripted(call)
+    async with scripted(server, timing=Timing(failures=2), timeout=0.05) as client:
+        for _ in range(2):
+            left = asyncio.create_task(client.call("t", {}))
+            await eventually(lambda: server.messages("tools/call"))
+            left.cancel()
+            await asyncio.wait({left})
+        for _ in range(2):
+            assert (await client.call("t", {})).error == "web_t did not answer within 0.05 s"
+        assert "was not called" in str((await client.call("t", {})).error)
+        over.set()
+
+
+async def test_what_a_server_answers_is_no_outage() -> None:
+    server = Scripted(lambda message: JSONResponse(refused(message, -32602, "no such town")))
+    async with scripted(server, timing=Timing(failures=2)) as client:
+        for _ in range(5):
+            assert (await client.call("t", {})).error == "web_t failed: no such town"
+
+
+async def test_a_storm_of_changes_is_one_list_at_a_time() -> None:
+    async with FakeMCPServer() as fake:
+        fake.tool("t")
+        async with session(http(fake.url)) as server:
+            await fake.listened()
+            await fake.listed(2)
+            for _ in range(500):
+                await fake.change()
+            fake.tool("last")
+            await fake.change()
+            await eventually(lambda: names(server) == ["last", "t"])
+            assert fake.lists < 10
+            assert (await server.call("t", {})).text == "ok"
+
+
+async def test_a_list_of_a_megabyte_is_taken() -> None:
+    properties = {f"argument_{number}": {"type": "string", "description": "x" * 200} for number in range(45)}
+    async with FakeMCPServer() as fake:
+        for number in range(100):
+            fake.tool(f"t{number:03}", schema={"type": "object", "properties": properties})
+        async with session(http(fake.url)) as server:
+            assert len(server.tools) == 100
+            assert sum(len(tool.schema) for tool in server.tools) > 1_000_000
+
+
+async def test_a_flood_of_messages_before_the_answer_is_waded_through() -> None:
+    said = event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 100}})
+    server = Scripted(lambda message: events(said * 5_000, event(result(message))))
+    async with scripted(server) as client:
+        assert (await client.call("t", {})).text == "found"
+
+
+async def test_a_tool_that_lies_about_its_result_is_read_all_the_same() -> None:
+    """Its schema promises a number; what it says goes to the model, which can tell."""
+    tool = {"name": "t", "inputSchema": [], "outputSchema": {"type": "number"}, "annotations": "none", "title": 5}
+    server = Scripted(lambda message: JSONResponse(result(message, FOUND | {"structuredContent": {"a": "b"}})))
+    server.tools = [tool, "no tool", {"name": None}]
+    async with scripted(server) as client:
+        assert names(client) == ["t"]
+        assert (await client.call("t", {})).text == "found"
+
+
+async def test_no_task_child_or_open_file_is_left_of_servers_that_come_and_go() -> None:
+    process = psutil.Process()
+    before = asyncio.all_tasks()
+
+    async def round_trip(settings: ServerSettings) -> None:
+        async with session(settings, timing=Timing(close=0.2)) as server:
+            await server.call("echo" if settings.transport == "stdio" else "t", {"text": "x"})
+
+    async with serving(Scripted(lambda message: events(event(result(message))))) as url:
+        for settings in (http(url), stdio()):
+            await round_trip(settings)
+        files = process.num_fds()
+        for settings in (http(url), stdio(), http(url), stdio()):
+            await round_trip(settings)
+        await eventually(lambda: process.num_fds() <= files)
+        assert process.children(recursive=True) == []
+    assert asyncio.all_tasks() <= before
