@@ -31,11 +31,13 @@ from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
 from aibridge.reload import Reload, reloading
 from aibridge.rooms import SETTLING_SECONDS, Furnish, Rooms
+from aibridge.store.pins import open_pins
 from aibridge.store.retention import keeping
 from aibridge.telemetry import logs, tracing
 from aibridge.telemetry.metrics import CONTENT_TYPE, Metrics
 from aibridge.telemetry.observer import Telemetry
 from aibridge.telemetry.redaction import Redactor
+from aibridge.tools.pinning import MemoryPins, Pins
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
 from aibridge.wiring import breaker_watch, connection_limits, secrets
@@ -161,7 +163,8 @@ async def opened(
         )
         pages = _pages(readiness, scrape or _own(telemetry.metrics))
         furnish = _furnish(telemetry, recorder, recalls, identify, settings.auth)
-        rooms = Rooms(settings, furnish, pages, watch=breaker_watch(telemetry.metrics))
+        pins = await stack.enter_async_context(_pins(settings, changing=source is not None))
+        rooms = Rooms(settings, furnish, pages, pins, watch=breaker_watch(telemetry.metrics))
         stack.push_async_callback(rooms.aclose)
         await rooms.start()
         if source is not None:
@@ -175,6 +178,16 @@ async def opened(
         grace = settings.server.shutdown_grace_seconds
         server = Server(rooms.served, grace_seconds=grace, on_stop=stop, limits=connection_limits(settings.server))
         yield House(server, listener, rooms, recorder, telemetry.metrics, reload)
+
+
+@asynccontextmanager
+async def _pins(settings: Settings, *, changing: bool) -> AsyncIterator[Pins]:
+    """Where tools are pinned that are, or may once be, compared with what they were."""
+    if not changing and (settings.tools.pinning == "off" or not settings.mcp_servers):
+        yield MemoryPins()
+        return
+    async with open_pins(settings.recorder.url) as pins:
+        yield pins
 
 
 def _telemetry(settings: Settings, redactor: Redactor) -> Telemetry:

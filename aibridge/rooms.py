@@ -14,6 +14,7 @@ from aibridge.gateway.generations import Generation, Generations
 from aibridge.gateway.routes import Gateway
 from aibridge.gateway.services import Services
 from aibridge.telemetry import logs
+from aibridge.tools.pinning import Pins
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
 from aibridge.upstream.breakers import Watch
@@ -30,10 +31,13 @@ Furnish = Callable[[UpstreamClient, ToolServers, Settings], Services]
 class Rooms:
     """The newest upstreams and MCP servers, and the gateways that stand on them: `served` is all of those."""
 
-    def __init__(self, settings: Settings, services: Furnish, pages: Mapping[str, ASGIApp], *, watch: Watch) -> None:
+    def __init__(
+        self, settings: Settings, services: Furnish, pages: Mapping[str, ASGIApp], pins: Pins, *, watch: Watch
+    ) -> None:
         """`pages`: our own, by path. Raises ConfigError for what only the rooms themselves can see."""
         self._services = services
         self._pages = pages
+        self._pins = pins
         self._watch = watch
         self._crowd = Crowd(settings.server.max_concurrent_requests, settings.server.max_concurrent_per_actor)
         self.upstreams, self.tools = self._built(settings)
@@ -70,7 +74,7 @@ class Rooms:
     ) -> tuple[UpstreamClient, ToolServers]:
         try:
             client = UpstreamClient(accounts(settings), watch=self._watch, before=upstreams)
-            return client, tool_servers(settings, tools)
+            return client, tool_servers(settings, self._pins, before=tools)
         except ValueError as error:
             raise ConfigError(str(error)) from None
 

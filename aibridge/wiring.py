@@ -14,6 +14,7 @@ from aibridge.gateway.services import Limits
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
 from aibridge.telemetry import propagation
 from aibridge.telemetry.metrics import Metrics
+from aibridge.tools.pinning import Pins
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import Account, BreakerSettings
@@ -25,15 +26,16 @@ MCP_KEEPALIVE_SECONDS = 4.0
 """How long an idle connection to an MCP server is kept: Node's and uvicorn's servers close theirs after five."""
 
 
-def tool_servers(settings: Settings, before: ToolServers | None = None) -> ToolServers:
+def tool_servers(settings: Settings, pins: Pins | None = None, *, before: ToolServers | None = None) -> ToolServers:
     """The MCP servers of a configuration; those that were not among those `before` are not connected yet."""
     servers = [_server(name, one) for name, one in settings.mcp_servers.items() if not one.disabled]
     tools = settings.tools
     return ToolServers(
         servers,
-        ToolSettings(tools.prefix, tools.parallel, tools.max_result_chars),
+        ToolSettings(tools.prefix, tools.parallel, tools.pinning, tools.max_result_chars),
         new_transport=lambda: AiohttpTransport(system_authorities(), keepalive=MCP_KEEPALIVE_SECONDS),
         trace=propagation.tell,
+        pins=pins,
         before=before,
     )
 

@@ -256,6 +256,11 @@ class Tools(Section):
     max_result_chars: Count = Field(
         default=200000, description="Characters of a tool's result that the model is given."
     )
+    pinning: Literal["off", "warn", "enforce"] = Field(
+        default="warn",
+        description="A tool that has changed since it was first seen is offered silently (`off`), with a warning in "
+        "the log, or only once `aibridge tools approve` was run.",
+    )
     max_tools: Count = Field(default=128, description="Tools in one request, the client's counted first.")
 
 

@@ -245,3 +245,20 @@ hidden_turns = Table(
     Index(None, "expires_at"),
     info={"doc": "Rounds that the client never saw, kept for its next request: one row for each of their keys."},
 )
+
+tool_pins = Table(
+    "aibridge_tool_pins",
+    metadata,
+    Column("server", Text, primary_key=True, doc="The MCP server's name in the configuration."),
+    Column("tool", Text, primary_key=True, doc="The tool's raw name."),
+    Column("hash", Text, nullable=False, doc="SHA-256, in hex, of the definition that is good."),
+    Column(
+        "definition", JSON, nullable=False, doc="That definition: name, description, schema of the input, annotations."
+    ),
+    _time("first_seen_at", "When the tool was seen for the first time, and taken to be good."),
+    _later("approved_at", "When somebody approved of a change; null where the tool is as it was first seen."),
+    Column("changed_hash", Text, doc="The same of the definition that the server offers now; null where it is good."),
+    Column("changed_definition", JSON(none_as_null=True), doc="That definition."),
+    _later("changed_at", "When it was seen for the first time."),
+    info={"doc": "Definitions of MCP servers' tools as they were first seen or approved."},
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+import msgspec
 from mcp import Client, MCPError
 from mcp_types import METHOD_NOT_FOUND, Tool
 
@@ -13,6 +14,9 @@ from aibridge.tools.schema import encoded
 from aibridge.tools.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
+
+ANNOTATIONS = "aibridge/annotations"
+"""Where a mended tool keeps its annotations: the SDK would refuse a whole list over one that it doesn't know."""
 
 MAX_PAGES = 100
 MAX_TOOLS = 1000
@@ -26,6 +30,7 @@ class ListedTool:
     name: str
     description: str
     schema: bytes
+    annotations: bytes = b"null"  # hints for people, in JSON; no model sees them
 
 
 async def listed_tools(client: Client, settings: ServerSettings) -> tuple[ListedTool, ...]:
@@ -33,8 +38,13 @@ async def listed_tools(client: Client, settings: ServerSettings) -> tuple[Listed
     tools: dict[str, ListedTool] = {}
     for tool in await _pages(client, settings):
         if settings.permits(tool.name):
-            tools.setdefault(tool.name, ListedTool(tool.name, tool.description or "", encoded(tool.input_schema)))
+            tools.setdefault(tool.name, _listed(tool))
     return tuple(tools[name] for name in sorted(tools))
+
+
+def _listed(tool: Tool) -> ListedTool:
+    annotations = msgspec.json.encode((tool.meta or {}).get(ANNOTATIONS))
+    return ListedTool(tool.name, tool.description or "", encoded(tool.input_schema), annotations)
 
 
 async def _pages(client: Client, settings: ServerSettings) -> list[Tool]:

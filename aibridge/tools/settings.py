@@ -75,4 +75,5 @@ class ToolSettings:
 
     prefix: str = "bmcp"
     parallel: int = 8  # calls of one interception that run at a time
+    pinning: Literal["off", "warn", "enforce"] = "warn"  # what becomes of a tool that has changed
     max_result_chars: int = 200_000  # of a result's text, and again of its pictures' base64

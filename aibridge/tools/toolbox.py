@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from aibridge.model import Actor, InjectedTool, ToolCall, ToolResult
 from aibridge.ports import EmptyToolbox, Toolbox
 from aibridge.tools.naming import injected_names
+from aibridge.tools.pinning import MemoryPins, Pinning, Pins
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.timing import Timing
 
@@ -46,7 +48,8 @@ class ToolServers:
     A server that is down stops neither the start nor a request: its tools are offered once it is up. `new_transport`
     makes what HTTP goes over, for each connection to a server; without one it is httpx2's own. `before`: those that
     these follow. Servers that have not changed keep their session, and tell these of their tools from now on. `trace`
-    adds the current trace to what a server is told of a call.
+    adds the current trace to what a server is told of a call. `pins` says which tools are as they were; without it,
+    this process does.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class ToolServers:
         new_transport: NewTransport | None = None,
         before: ToolServers | None = None,
         trace: Trace = lambda _: None,
+        pins: Pins | None = None,
     ) -> None:
         self._settings = settings or ToolSettings()
         self._now = now
         self._timing = timing
         self._new_transport = new_transport
         self._trace = trace
+        self._pinning = Pinning(pins or MemoryPins(), self._settings.pinning, on_change=self._forget_offers)
         self._sessions: dict[str, ServerSession] = {}
         for server in servers:
             if server.name in self._sessions:
@@ -74,29 +79,34 @@ class ToolServers:
         self._offers: dict[frozenset[str], tuple[InjectedTool, ...]] = {}  # by the servers they are from
 
     @property
-    def parts(self) -> frozenset[ServerSession]:
-        """The sessions, which others may share."""
-        return frozenset(self._sessions.values())
+    def parts(self) -> frozenset[ServerSession | Pinning]:
+        """The sessions, which others may share, and what compares their tools."""
+        return frozenset({*self._sessions.values(), self._pinning})
 
     @property
-    def new_parts(self) -> frozenset[ServerSession]:
-        """The sessions that were made for these."""
-        return self._new
+    def new_parts(self) -> frozenset[ServerSession | Pinning]:
+        """Of those the ones that were made for these."""
+        return frozenset({*self._new, self._pinning})
 
     async def start(self) -> None:
         """Begins to connect to the servers that are new, and returns; `settled()` waits for them."""
+        self._pinning.start()
+        for name, session in self._sessions.items():
+            if session not in self._new:
+                self._pinning.see(name, session.tools)
         for session in self._new:
             session.start()
 
     def take_over(self) -> None:
         """Hears of all changed tools from now on, in place of those before."""
         self._offers.clear()
-        for session in self._sessions.values():
-            session.on_change = self._changed
+        for name, session in self._sessions.items():
+            session.on_change = partial(self._changed, name)
 
     async def aclose(self) -> None:
         """Ends all connections and processes, within a bounded time."""
         await asyncio.gather(*(session.aclose() for session in self._sessions.values()))
+        await self._pinning.aclose()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -106,10 +116,14 @@ class ToolServers:
         await self.aclose()
 
     async def settled(self, timeout: float | None = None) -> bool:
-        """Waits, `timeout` seconds at most, until every server is connected or has failed; says whether that is so."""
+        """Waits, `timeout` seconds at most, until every server is connected or has failed; says whether that is so.
+
+        The tools of those that are connected have been compared with their pins by then.
+        """
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.gather(*(session.settled() for session in self._sessions.values()))
+                await self._pinning.settled()
         except TimeoutError:
             return False
         return True
@@ -152,7 +166,7 @@ class ToolServers:
             server,
             max_result_chars=self._settings.max_result_chars,
             timing=self._timing,
-            on_change=self._changed,
+            on_change=partial(self._changed, server.name),
             new_transport=self._new_transport,
             trace=self._trace,
         )
@@ -179,10 +193,15 @@ class ToolServers:
             )
             for server in servers
             for tool in self._sessions[server].tools
+            if self._pinning.permits(server, tool.name)
         ]
         return tuple(sorted(tools, key=lambda tool: tool.name))
 
-    def _changed(self) -> None:
+    def _changed(self, server: str) -> None:
+        self._pinning.see(server, self._sessions[server].tools)
+        self._forget_offers()
+
+    def _forget_offers(self) -> None:
         self._offers.clear()
 
 

@@ -26,6 +26,7 @@ from aibridge.tools.http import (
     environment_decides,
     without_userinfo,
 )
+from aibridge.tools.listing import ANNOTATIONS
 from aibridge.tools.schema import repaired
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.stdio import Streams, stdio_streams
@@ -143,4 +144,5 @@ def _mended(tool: dict[str, JSON]) -> dict[str, JSON]:
     """What we use of a tool. Its output schema isn't: the model may read what a tool says even if it lied about it."""
     texts = [text for text in (tool.get("description"), tool.get("title")) if text and isinstance(text, str)]
     description = texts[0][:MAX_DESCRIPTION_CHARS] if texts else ""
-    return {"name": tool["name"], "description": description, "inputSchema": repaired(tool.get("inputSchema"))}
+    mended = {"name": tool["name"], "description": description, "inputSchema": repaired(tool.get("inputSchema"))}
+    return mended | {"_meta": {ANNOTATIONS: tool["annotations"]}} if tool.get("annotations") else mended

@@ -26,6 +26,8 @@ COLUMNS = {
     "aibridge_model_thoughts": "id interception_id content metadata created_at",
     "aibridge_keys": "id actor role hash hint metadata created_at revoked_at last_used_at",
     "aibridge_instances": "id host pid started_at heartbeat_at",
+    "aibridge_tool_pins": "server tool hash definition first_seen_at approved_at "
+    "changed_hash changed_definition changed_at",
     "aibridge_hidden_turns": "actor provider key turn_id content created_at expires_at",
 }
 
