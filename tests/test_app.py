@@ -17,6 +17,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from aibridge.store.pins import open_pins
 from aibridge.testing import Answer, Error, FakeOpenAI, Request, answer, call, disconnect, error, error_event, wait
 from aibridge.testing.gate import Gate
 from tests.processes import Process, until
@@ -81,6 +82,17 @@ def test_it_is_not_ready_until_its_mcp_servers_are(provider: FakeOpenAI, tmp_pat
         gate.write_text("go on\n")
         gateway.wait_until_ready()
         assert gateway.get("/readyz").json()["mcp_servers"][0]["state"] == "connected"
+
+
+def test_a_tool_that_is_not_as_it_was_approved_is_withheld(provider: FakeOpenAI, tmp_path: Path) -> None:
+    async def pin() -> None:
+        async with open_pins(f"sqlite:///{tmp_path}/aibridge.db") as pins:
+            await pins.sync("clock", {"now": b'{"description": "Tells the time."}'})
+
+    asyncio.run(pin())
+    with Gateway(tmp_path, settings(provider, tools={"pinning": "enforce"})) as gateway:
+        gateway.wait_until_ready()
+        gateway.wait_for_line("MCP server clock has changed its tool now, which is withheld until it is approved")
 
 
 def test_a_turn_is_in_the_database_within_a_second_of_its_end(gateway: Gateway) -> None:

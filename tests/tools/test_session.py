@@ -619,6 +619,21 @@ async def test_a_server_that_fails_time_and_again_is_left_alone_and_then_tried(c
     assert caplog.text.count("it is left alone for 30 s") == 1
 
 
+async def test_a_server_that_is_back_is_called_at_once() -> None:
+    clock = StoppedClock()
+    async with FakeMCPServer(handshake=True) as fake:
+        fake.tool("t")
+        async with session(http(fake.url), timing=steady(clock, failures=1, clock=lambda: 0.0)) as server:
+            fake.go_down()
+            assert (await server.call("t", {})).error is not None
+            assert "was not called" in str((await server.call("t", {})).error)
+            await fake.come_up()
+            while server.state != "connected":
+                (await clock.next_pause())[1]()
+                await server.settled()
+            assert (await server.call("t", {})).text == "ok"
+
+
 async def test_calls_that_take_too_long_count_and_those_of_callers_who_left_do_not() -> None:
     over = asyncio.Event()
 
@@ -686,6 +701,13 @@ async def test_a_tool_that_lies_about_its_result_is_read_all_the_same() -> None:
     async with scripted(server) as client:
         assert names(client) == ["t"]
         assert (await client.call("t", {})).text == "found"
+
+
+async def test_hints_for_people_are_kept_beside_what_a_model_sees() -> None:
+    server = Scripted(lambda message: JSONResponse(result(message)))
+    server.tools = [{"name": "t", "inputSchema": {}, "annotations": {"readOnlyHint": True, "unknown": 1}}]
+    async with scripted(server) as client:
+        assert client.tools[0].annotations == b'{"readOnlyHint":true,"unknown":1}'
 
 
 async def test_no_task_child_or_open_file_is_left_of_servers_that_come_and_go() -> None:
