@@ -627,6 +627,7 @@ async def test_a_server_that_is_back_is_called_at_once() -> None:
             fake.go_down()
             assert (await server.call("t", {})).error is not None
             assert "was not called" in str((await server.call("t", {})).error)
+            await eventually(lambda: server.state != "connected")
             await fake.come_up()
             while server.state != "connected":
                 (await clock.next_pause())[1]()
