@@ -83,6 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aibridge {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (serve, demo, check, tools, keys, erase):
+    for command in (serve, demo, check, keys, erase, tools):
         command.add(commands)
     return parser
