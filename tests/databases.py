@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import closing
@@ -36,6 +37,13 @@ class Database(ABC):
     @abstractmethod
     def query(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """What a second connection sees, or does. Parameters are question marks."""
+
+    async def recorded(self, rows: int, sql: str, *values: object) -> list[dict[str, Any]]:
+        """The same, once there are so many rows: a gateway's records are there within half a second."""
+        async with asyncio.timeout(10):
+            while len(found := self.query(sql, *values)) < rows:  # noqa: ASYNC110  another process writes them
+                await asyncio.sleep(0.02)
+        return found
 
     @abstractmethod
     def absent(self, table: str) -> str:

@@ -19,6 +19,8 @@ from aibridge.gateway.services import Services
 from aibridge.ports import NoRecall, NoRecorder, Unobserved
 from aibridge.rooms import Rooms
 from aibridge.testing.mcp_server import FakeMCPServer
+from aibridge.tools.pinning import MemoryPins
+from aibridge.tools.session import ServerSession
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
 from aibridge.upstream.breakers import unwatched
@@ -32,7 +34,7 @@ def services(upstreams: UpstreamClient, tools: ToolServers, settings: Settings) 
 
 
 def rooms(settings: Settings) -> Rooms:
-    return Rooms(settings, services, {}, watch=unwatched)
+    return Rooms(settings, services, {}, MemoryPins(), watch=unwatched)
 
 
 def with_servers(**urls: str) -> Settings:
@@ -50,7 +52,7 @@ async def test_new_servers_are_waited_for_and_old_ones_closed() -> None:
         house = rooms(with_servers(one=one.url))
         await house.start()
         await house.tools.settled(5)
-        (session,) = house.tools.parts
+        (session,) = (part for part in house.tools.parts if isinstance(part, ServerSession))
         await house.renew(with_servers(two=two.url))
         assert [(state.server, state.state) for state in house.tools.states()] == [("two", "connected")]
         await passing(lambda: session.state == "failed")

@@ -49,7 +49,7 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-async def gateway(provider: FakeOpenAI, database: Database) -> AsyncIterator[Open]:
+async def gateway(provider: FakeOpenAI, database: Database, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens a gateway on the database, and a client that goes to it."""
     async with AsyncExitStack() as stack:
 
@@ -61,7 +61,7 @@ async def gateway(provider: FakeOpenAI, database: Database) -> AsyncIterator[Ope
                     "server": {"port": 0},
                     "auth": {"mode": auth} if isinstance(auth, str) else auth,
                     "providers": {"openai": account, "anthropic": other},
-                    "recorder": {"url": database.url},
+                    "recorder": {"url": database.url, "spool_dir": tmp_path / "spool"},
                 }
             )
             house = await stack.enter_async_context(app.running(settings))
@@ -120,7 +120,7 @@ async def test_01_a_good_key_is_served_and_recorded_and_goes_no_further(
     for headers in ({"authorization": f"Bearer {secret}"}, {"x-api-key": secret}, {"x-aibridge-key": secret}):
         response = await client.post("/openai/v1/chat/completions", json=CHAT, headers=headers)
         assert response.status_code == 200
-    rows = database.query("SELECT initiator_id, api_key_id, metadata FROM aibridge_interceptions")
+    rows = await database.recorded(3, "SELECT initiator_id, api_key_id, metadata FROM aibridge_interceptions")
     [key] = await keys.all()
     assert rows == [{"initiator_id": "alice", "api_key_id": key.id, "metadata": '{"team":"red"}'}] * 3
     for request in provider.requests:
@@ -155,7 +155,8 @@ async def test_01_a_proxys_header_goes_no_further(gateway: Open, provider: FakeO
     client = await gateway({"mode": "header", "header": "x-who", "trusted_proxies": ["127.0.0.1"]})
     response = await client.post("/openai/v1/chat/completions", json=CHAT, headers={"X-Who": "zoe"})
     assert response.status_code == 200
-    assert database.query("SELECT initiator_id FROM aibridge_interceptions") == [{"initiator_id": "zoe"}]
+    rows = await database.recorded(1, "SELECT initiator_id FROM aibridge_interceptions")
+    assert rows == [{"initiator_id": "zoe"}]
     assert "x-who" not in provider.requests[0].headers
 
 
@@ -210,7 +211,8 @@ async def test_37_an_interception_bears_its_owners_name_and_key(gateway: Open, k
     secrets = {name: await keys.create(name) for name in ("alice", "bob")}
     for name, secret in secrets.items():
         asked = await ask(client, secret, **{"x-forwarded-user": "mallory"})
-        owner = database.query("SELECT initiator_id FROM aibridge_interceptions WHERE id = ?", asked.json()["id"])
+        mine = "SELECT initiator_id FROM aibridge_interceptions WHERE id = ?"
+        owner = await database.recorded(1, mine, asked.json()["id"])
         assert owner == [{"initiator_id": name}]
 
 

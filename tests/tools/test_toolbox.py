@@ -302,11 +302,12 @@ async def test_what_follows_shares_the_sessions_of_servers_that_have_not_changed
             kept.tool("more", "found")
             await kept.change()
             await eventually(lambda: "new_kept_more" in names(new))
-            for session in new.new_parts:
-                await session.aclose()
+            for part in new.new_parts:
+                await part.aclose()
 
 
 async def test_another_limit_of_results_makes_another_session() -> None:
     old = ToolServers([stdio()], ToolSettings(max_result_chars=10))
-    assert ToolServers([stdio()], ToolSettings(max_result_chars=10, prefix="x"), before=old).parts == old.parts
+    alike = ToolServers([stdio()], ToolSettings(max_result_chars=10, prefix="x"), before=old)
+    assert len(alike.parts & old.parts) == 1
     assert not ToolServers([stdio()], ToolSettings(max_result_chars=20), before=old).parts & old.parts
