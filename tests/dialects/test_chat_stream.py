@@ -790,3 +790,13 @@ def test_many_injected_tools_with_one_prefix() -> None:
     played = hear(stream(call, chunk(finish="tool_calls")), ANSWER, tools=tools)
 
     assert played.ran == [[("ab", {})]]
+
+
+@pytest.mark.parametrize("choices", [b"5", b"true", b'{"a":1}', b'[5,{"delta":5}]', b'[{"delta":{"content":5}}]'])
+def test_plain_chunks_whose_choices_are_no_list_say_nothing(choices: bytes) -> None:
+    """Each arrives by itself, so that it is not decoded until its words are asked for."""
+    odd = b'data: {"id":"resp-1","choices":%b}\n\n' % choices
+    played = hear(Answer([stream(words("Five."), done=False), odd, stream(chunk(finish="stop"))]))
+
+    assert played.outcome.status == "completed"
+    assert [usage.output for usage in played.of(TokenUsage)] == [len("Five.") // 4]

@@ -43,6 +43,7 @@ class PlainChunks:
 def words_in(data: bytes) -> str:
     """What plain chunks say."""
     chunks = (decode(event.removeprefix(b"data: ")) for event in data.split(b"\n\n") if event)
-    choices = (choice for chunk in chunks if isinstance(chunk, dict) for choice in chunk.get("choices") or ())
+    lists = (chunk.get("choices") for chunk in chunks if isinstance(chunk, dict))
+    choices = (choice for choices in lists if isinstance(choices, list) for choice in choices)
     deltas = (choice.get("delta") for choice in choices if isinstance(choice, dict))
     return "".join(text_of(delta.get("content")) for delta in deltas if isinstance(delta, dict))
