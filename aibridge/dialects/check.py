@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aibridge.dialects.codec import kind
 from aibridge.errors import ClientError
 from aibridge.model import JSON
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def expect(body: dict[str, Any], key: str, type_: type, wanted: str, *, required: bool = False) -> None:
@@ -25,6 +28,12 @@ def objects(path: str, values: Sequence[JSON]) -> Sequence[dict[str, Any]]:
         if not isinstance(value, dict):
             raise wrong(f"{path}[{number}]", "an object", value)
     return values
+
+
+def refuse_control_characters(path: str, names: Collection[str]) -> None:
+    """Raises ClientError where a name holds what could forge a line of a log, a header or a terminal's screen."""
+    if _CONTROL.search("".join(names)):
+        raise ClientError(f"A name in '{path}' holds a control character.", param=path)
 
 
 def wrong(path: str, wanted: str, value: JSON) -> ClientError:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from aibridge.dialects.check import expect, objects
+from aibridge.dialects.check import expect, objects, refuse_control_characters
 from aibridge.dialects.codec import decode_request, encode, faithful
 from aibridge.errors import ClientError
 from aibridge.model import JSON, HiddenTurn, InjectedTool, RecallKey, ToolCall, ToolResult
@@ -31,6 +31,8 @@ class Request(ABC, Generic[R]):
         self._validate(self._body)
         declared = _declared(self._body)
         taken = {name for tool in declared if (name := self._name(tool)) is not None}
+        refuse_control_characters("model", (self.model,))
+        refuse_control_characters("tools", taken)
         free = [tool for tool in tools if tool.name not in taken]
         room = max_tools - len(declared) if self._may_inject() else 0
         self.injected = {tool.name: tool for tool in free[: max(0, room)]}

@@ -50,7 +50,7 @@ class ChatRequest(Conversation[ChatRound]):
     def _name(self, tool: dict[str, Any]) -> str:
         """The name of a client tool, wherever its type keeps it; without the padding that is ignored in calls too."""
         places = [place for place in (*tool.values(), tool) if isinstance(place, dict)]
-        names = [place["name"].strip() for place in places if isinstance(place.get("name"), str)]
+        names = [place["name"].strip(" ") for place in places if isinstance(place.get("name"), str)]
         return names[0] if names else ""
 
     def _place(self, ours: list[msgspec.Raw], declared: list[dict[str, Any]]) -> list[JSON]:
