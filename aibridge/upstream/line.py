@@ -12,7 +12,7 @@ from aibridge.upstream.answer import Answer
 from aibridge.upstream.connections import Connections
 from aibridge.upstream.exceptions import translate
 from aibridge.upstream.policies import Policies
-from aibridge.upstream.redaction import Secrets
+from aibridge.upstream.redaction import Secrets, secret_values
 from aibridge.upstream.request import Requests
 
 
@@ -25,6 +25,7 @@ class Line:
         self.requests = Requests(account.provider)
         self.pool = pool
         self.policies = policies
+        self._hidden = (*account.provider.api_keys, *secret_values(account.provider.extra_headers))
         self._secrets: dict[bytes, Secrets] = {}
 
     async def send(self, target: Target, body: bytes) -> Answer:
@@ -45,10 +46,9 @@ class Line:
 
     def secrets(self, credential: Credential | None) -> Secrets:
         """What must not be seen of the answer to a request with this credential."""
-        keys = self.account.provider.api_keys
         if credential is None or credential.kind != "centralized":
-            return Secrets(credential, keys)
+            return Secrets(credential, self._hidden)
         known = self._secrets.get(credential.header[1])
         if known is None:  # there are as many as there are keys
-            known = self._secrets[credential.header[1]] = Secrets(credential, keys)
+            known = self._secrets[credential.header[1]] = Secrets(credential, self._hidden)
         return known

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from aibridge.model import Credential
 
 _SHORTEST = 5  # bytes; anything shorter is no secret, and replacing it would only garble words
 _RANDOM = 16  # bytes; nobody says what is as long as that and holds a digit, unless it is meant
+
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|password|cookie|credential|signature", re.IGNORECASE)
 
 
 class Secrets:
@@ -37,6 +40,13 @@ def replacements(credential: Credential | None, keys: Iterable[str]) -> Mapping[
         found[credential.header[1].rpartition(b" ")[2]] = credential.hint.encode()
     longest_first = sorted(found, key=len, reverse=True)
     return {secret: found[secret] for secret in longest_first if len(secret) >= _SHORTEST}
+
+
+def secret_values(headers: Mapping[str, str]) -> Iterator[str]:
+    """The values of those headers whose names say that they are secret, without the scheme before them."""
+    for name, value in headers.items():
+        if _SECRET_HEADER.search(name):
+            yield value.rpartition(" ")[2]
 
 
 def redact(text: bytes, secrets: Mapping[bytes, bytes]) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aibridge.errors import UpstreamError
 from aibridge.model import Credential
-from aibridge.upstream.redaction import Cleaner, Secrets, redact, replacements
+from aibridge.upstream.redaction import Cleaner, Secrets, redact, replacements, secret_values
 from aibridge.upstream.response import cleaned
 
 
@@ -85,3 +85,8 @@ def test_answers_keep_words_that_are_hardly_secrets() -> None:
     secrets = Secrets(None, ["none-needed", "no-key-is-needed-here", "0123456789", KEY])
     assert list(secrets.certain) == [KEY.encode()]
     assert len(secrets.all) == 4
+
+
+def test_headers_whose_names_say_so_hold_secrets() -> None:
+    headers = {"Authorization": "Bearer a-token", "x-portkey-api-key": "a-key", "anthropic-beta": "tools-2024-04-04"}
+    assert list(secret_values(headers)) == ["a-token", "a-key"]
