@@ -22,10 +22,14 @@ def one_line(text: str, limit: int = MAX_CHARS) -> str:
 
 def explain(error: BaseException, secrets: Iterable[str] = ()) -> str:
     """Why something failed, in words, with every secret replaced by `***`."""
-    text = _words(_root(error))
+    return one_line(without(secrets, _words(_root(error))))
+
+
+def without(secrets: Iterable[str], text: str) -> str:
+    """The text with every secret replaced by `***`."""
     for secret in secrets:
         text = text.replace(secret, "***")
-    return one_line(text)
+    return text
 
 
 def _root(error: BaseException) -> BaseException:

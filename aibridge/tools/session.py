@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, CallToolResult
 
-from aibridge.model import JSON, ToolResult
+from aibridge.model import JSON, Text, ToolResult
 from aibridge.tools.breaker import Breaker
 from aibridge.tools.connection import Connection, Tools
 from aibridge.tools.direct import Trace
-from aibridge.tools.faults import ServerDown, explain, one_line
+from aibridge.tools.faults import ServerDown, explain, one_line, without
 from aibridge.tools.http import SESSION_LOST, NewTransport
 from aibridge.tools.result import tool_result
 from aibridge.tools.settings import ServerSettings
@@ -157,13 +158,21 @@ class ServerSession:
 
     def _result(self, tool: str, request: asyncio.Task[CallToolResult]) -> ToolResult:
         try:
-            return tool_result(request.result(), self._max_result_chars)
+            return self._told(tool_result(request.result(), self._max_result_chars))
         except asyncio.CancelledError:
             reason = _CLOSING
         except Exception as error:  # noqa: BLE001  whatever a server makes the SDK raise, the model is told
             reason = explain(error, self.settings.secrets)
         logger.warning("MCP tool %s failed: %s", one_line(self._label(tool)), reason)
         return ToolResult.failure(f"{self._label(tool)} failed: {reason}")
+
+    def _told(self, result: ToolResult) -> ToolResult:
+        """The result; a failure is told without what lets us in, for servers like to quote what they were sent."""
+        if result.error is None:
+            return result
+        secrets = self.settings.credentials
+        parts = (Text(without(secrets, part.text)) if isinstance(part, Text) else part for part in result.parts)
+        return replace(result, parts=tuple(parts), error=without(self.settings.secrets, result.error))
 
     def _label(self, tool: str) -> str:
         return f"{self.settings.name}_{tool}"

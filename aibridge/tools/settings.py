@@ -63,10 +63,21 @@ class ServerSettings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown, longest first."""
+        return _long_ones({*self._credentials, *self.args})
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """Those of them that let somebody in; arguments may well be paths, of which a model must be able to read."""
+        return _long_ones(self._credentials)
+
+    @property
+    def _credentials(self) -> set[str]:
         parts = urlsplit(self.url or "")
-        userinfo = parts.netloc.rpartition("@")[0]
-        values = {*self.headers.values(), *self.env.values(), *self.args, parts.query, userinfo}
-        return tuple(sorted((value for value in values if len(value) >= 6), key=len, reverse=True))
+        return {*self.headers.values(), *self.env.values(), parts.query, parts.netloc.rpartition("@")[0]}
+
+
+def _long_ones(values: set[str]) -> tuple[str, ...]:
+    return tuple(sorted((value for value in values if len(value) >= 6), key=len, reverse=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -602,6 +602,14 @@ async def test_states_are_logged_once_and_say_why(caplog: Any) -> None:
     assert len(down) == 1
 
 
+async def test_a_failure_that_quotes_our_credentials_is_told_without_them() -> None:
+    async with FakeMCPServer() as fake:
+        fake.tool("look", error("401: token canary-of-ours was refused"))
+        async with session(http(fake.url, headers={"x-token": "canary-of-ours"})) as server:
+            result = await server.call("look", {})
+    assert (result.text, result.error) == ("401: token *** was refused", "401: token *** was refused")
+
+
 async def test_a_server_that_fails_time_and_again_is_left_alone_and_then_tried(caplog: Any) -> None:
     now = 0.0
     server = Scripted(lambda _: Response(status_code=502))
