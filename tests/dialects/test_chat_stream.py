@@ -800,3 +800,14 @@ def test_plain_chunks_whose_choices_are_no_list_say_nothing(choices: bytes) -> N
 
     assert played.outcome.status == "completed"
     assert [usage.output for usage in played.of(TokenUsage)] == [len("Five.") // 4]
+
+
+@shows("split")
+@pytest.mark.parametrize("between", [b"event: chunk\n", b": a comment\n", b"id: 1\n", b"retry: 5\n"])
+def test_what_stands_before_the_data_of_a_chunk_never_goes_on_with_it(between: bytes) -> None:
+    """Whether or not the chunks come together."""
+    first, second, end = event(words("One")), between + event(words("Two")), stream(chunk(finish="stop"))
+    together = hear(Answer([first, first + second, end]))
+    apart = hear(Answer([first, first, second, end]))
+    assert together.body == apart.body
+    assert between not in together.body

@@ -20,6 +20,7 @@ class PlainChunks:
     def __init__(self, prefix: bytes, head: bytes, *, keep_usage: bool, keep_role: bool) -> None:
         """`prefix`: how the provider's chunks begin, up to the end of their id. `head`: how ours do."""
         self._begin = b"data: " + prefix
+        self._next = b"\n\n" + self._begin  # nothing else stands between two events: no name, no comment
         self._ours = b"data: " + head
         self._keep_usage = keep_usage
         self._telling = _TELLING if keep_role else (*_TELLING, b'"role"')
@@ -28,7 +29,7 @@ class PlainChunks:
         """Whole events under our id; None where any of them is not plain."""
         if not data.startswith(self._begin) or not data.endswith(b"\n\n"):
             return None
-        if data.count(b"\n\n") != data.count(self._begin) or data.count(_FINISH) != data.count(_NO_FINISH):
+        if data.count(b"\n\n") != data.count(self._next) + 1 or data.count(_FINISH) != data.count(_NO_FINISH):
             return None
         for mark in self._telling:
             if mark in data:
