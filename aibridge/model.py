@@ -126,6 +126,7 @@ class ToolResult:
 
     parts: tuple[Text | Image, ...]
     error: str | None = None  # what went wrong; None: the tool succeeded
+    cut_from: int | None = None  # the characters that it had, where the model is given fewer
     called_at: datetime | None = None
     completed_at: datetime | None = None
 

@@ -248,6 +248,7 @@ def usage_of(call: ToolCall, result: ToolResult | None = None, *, error: str | N
         server=tool.server if tool else None,
         server_url=tool.server_url if tool else None,
         error=result.error if result else error,
+        metadata={"cut_from_chars": result.cut_from} if result and result.cut_from else {},
         called_at=result.called_at if result else None,
         completed_at=result.completed_at if result else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 from mcp_types import (
@@ -29,11 +30,11 @@ _CUT = "\n[cut by the gateway: the result has {length:,} characters and {limit:,
 
 def tool_result(answer: CallToolResult, limit: int) -> ToolResult:
     """The answer's parts in words and pictures, at most `limit` characters of text and `limit` of pictures' base64."""
-    parts = _parts(answer)
-    result = ToolResult(_cut(parts, limit))
-    if not answer.is_error:
-        return result
-    return ToolResult(result.parts, error=result.text[:ERROR_CHARS])
+    parts = list(_without_large_images(_parts(answer), limit))
+    length = _length(parts)
+    cut = _cut(parts, length, limit) if length > limit else tuple(parts)
+    result = ToolResult(cut, cut_from=length if length > limit else None)
+    return replace(result, error=result.text[:ERROR_CHARS]) if answer.is_error else result
 
 
 def _parts(answer: CallToolResult) -> list[Text | Image]:
@@ -73,12 +74,13 @@ def _size(base64: str) -> int:
     return len(base64) * 3 // 4
 
 
-def _cut(parts: list[Text | Image], limit: int) -> tuple[Text | Image, ...]:
-    """The parts within the limit; where text is cut, the last one says so."""
-    parts = list(_without_large_images(parts, limit))
-    length = sum(len(part.text) + 1 for part in parts if isinstance(part, Text)) - 1  # they are joined by line feeds
-    if length <= limit:
-        return tuple(parts)
+def _length(parts: list[Text | Image]) -> int:
+    """The characters of all texts, which are joined by line feeds."""
+    return sum(len(part.text) + 1 for part in parts if isinstance(part, Text)) - 1
+
+
+def _cut(parts: list[Text | Image], length: int, limit: int) -> tuple[Text | Image, ...]:
+    """The parts within the limit; the last one says that there was more."""
     logger.warning("a tool's result of %d characters was cut to %d", length, limit)
     note = _CUT.format(length=length, limit=limit)
     return (*_first(parts, max(limit - len(note), 0)), Text(note.lstrip("\n")))

@@ -116,3 +116,8 @@ def test_pictures_share_one_limit_apart_from_the_text() -> None:
 def test_pictures_stay_where_the_text_is_cut() -> None:
     parts = result(text("x" * 2000), PICTURE, text("gone")).parts
     assert [type(part) for part in parts] == [Text, Image, Text]
+
+
+def test_what_a_cut_result_had_is_told() -> None:
+    whole, cut = (tool_result(CallToolResult(content=[TextContent(text="x" * size)]), 100) for size in (100, 101))
+    assert (whole.cut_from, cut.cut_from) == (None, 101)
