@@ -119,5 +119,4 @@ def test_pictures_stay_where_the_text_is_cut() -> None:
 
 
 def test_what_a_cut_result_had_is_told() -> None:
-    whole, cut = (tool_result(CallToolResult(content=[TextContent(text="x" * size)]), 100) for size in (100, 101))
-    assert (whole.cut_from, cut.cut_from) == (None, 101)
+    assert [result(text("x" * size), limit=100).cut_from for size in (100, 101)] == [None, 101]
