@@ -811,3 +811,14 @@ def test_what_stands_before_the_data_of_a_chunk_never_goes_on_with_it(between: b
     apart = hear(Answer([first, first, second, end]))
     assert together.body == apart.body
     assert between not in together.body
+
+
+def test_two_calls_with_one_id_are_no_call_that_could_be_run() -> None:
+    first = calling(piece(0, "call-1", TIME.name, '{"a":1}'))
+    second = calling(piece(0, "call-1", "edit", '{"b":2}'))
+    played = hear(stream(first, second, chunk(finish="tool_calls")), ANSWER)
+
+    assert played.ran == [[]]
+    assert [record.tool for record in played.of(ToolUsage)] == ["time"]
+    assert played.of(ToolUsage)[0].error == "its arguments are not a JSON object, so it was not run"
+    assert played.outcome.status == "completed"

@@ -47,7 +47,8 @@ class Call:
                 self.other[key] = value
 
     def _absorb_body(self, name: JSON, arguments: JSON) -> None:
-        if isinstance(name, str) and name != self.name:  # some repeat the whole name in every piece
+        # Some repeat the whole name in every piece; and one by which a call was known as ours is whole.
+        if isinstance(name, str) and name != self.name and not self.ours:
             self.name += name
         if arguments:
             self.arguments.append(arguments if isinstance(arguments, str) else encode(arguments).decode())
