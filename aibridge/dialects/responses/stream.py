@@ -52,9 +52,11 @@ class ResponsesStream:
     def _part(self, data: bytes) -> bytes:
         if self._passes(data):
             return data
-        events = list(self._decoder.feed(data))
-        relayed = b"".join(map(self._event, events))
-        return relayed if self._injecting else self._own_bytes(data, sum(len(event.raw) for event in events))
+        relayed, size = [], 0
+        for event in self._decoder.feed(data):
+            size += len(event.raw)
+            relayed.append(self._event(event))
+        return b"".join(relayed) if self._injecting else self._own_bytes(data, size)
 
     def _passes(self, data: bytes) -> bool:
         """Absorbs plain deltas of an item that the client is shown, if they need no other numbers; whether so."""
