@@ -48,6 +48,10 @@ check: $(INSTALLED) ## Lint, check types, imports, the Dockerfile and the docs
 bench: $(INSTALLED) ## Measure the gateway beside a bare relay
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Feed every parser odd bytes (RUNS=100000 in all; TARGETS='sse messages')
+	@$(BIN)/python -m tests.fuzz $(or $(RUNS),100000) $(TARGETS)
+
 .PHONY: e2e
 e2e: $(INSTALLED) $(SERVERS)/.package-lock.json ## Test with real servers and clients (needs node; CLIENTS=all for all)
 	@PYTHON=$(PYTHON) tests/e2e/clients/install $(if $(filter all,$(CLIENTS)),. more,.)
