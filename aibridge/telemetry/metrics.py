@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar, final
 
@@ -42,6 +43,7 @@ class Metrics:
         self._declare_breaker()
         self._declare_recorder()
         self._declare_config()
+        self._plain("tasks", "Tasks of the event loop").set_function(_tasks)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
@@ -138,6 +140,14 @@ class Metrics:
     def _registered(self, metric: M) -> M:
         self.registry.register(metric)
         return metric
+
+
+def _tasks() -> int:
+    """How many tasks there are, as the event loop that is asked sees it: a number that only grows tells of a leak."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # asked where no event loop runs
+        return 0
 
 
 def render(figures: Figures) -> bytes:

@@ -1,0 +1,105 @@
+"""What a gateway holds, seen from outside: memory, file descriptors, threads, connections, and by its metrics tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.chaos.world import Gateway, get
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look. `at`: seconds of the monotonic clock; `rss` in MiB."""
+
+    at: float
+    rss: float
+    fds: int
+    threads: int
+    connections: int
+    tasks: int
+    inflight: int
+    unrecorded: int
+
+    @property
+    def held(self) -> dict[str, int]:
+        """What must be given back."""
+        return {"fds": self.fds, "threads": self.threads, "connections": self.connections, "tasks": self.tasks}
+
+
+async def sample(gateway: Gateway) -> Sample:
+    """Looks once."""
+    _, page = await get(gateway.port, "/metrics")
+    metrics: dict[str, float] = {}
+    for family in text_string_to_metric_families(page):
+        for one in family.samples:
+            metrics[one.name] = metrics.get(one.name, 0) + one.value
+    process = gateway.process
+    return Sample(
+        at=time.monotonic(),
+        rss=round(process.memory_info().rss / 2**20, 2),
+        fds=process.num_fds(),
+        threads=process.num_threads(),
+        connections=sum(one.status != "LISTEN" for one in process.net_connections("tcp")),
+        tasks=int(metrics.get("aibridge_tasks", 0)),
+        inflight=int(metrics.get("aibridge_interceptions_inflight", 0)),
+        unrecorded=int(
+            metrics.get("aibridge_recorder_queue_depth", 0) + metrics.get("aibridge_recorder_spooled_records", 0)
+        ),
+    )
+
+
+async def at_rest(gateway: Gateway, like: Sample | None, seconds: float) -> Sample:
+    """The first look at which nothing is under way and no more is held than before, or the last one that time allows.
+
+    Idle connections to a provider are kept for half a minute, so this takes about as long.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = await sample(gateway)
+        busy = seen.inflight or seen.unrecorded or (like and leaked(like, seen))
+        if not busy or time.monotonic() > deadline:
+            return seen
+        await asyncio.sleep(0.5)
+
+
+def leaked(before: Sample, after: Sample) -> dict[str, int]:
+    """What is held beyond what was held before."""
+    return {name: more for name, count in after.held.items() if (more := count - before.held[name]) > 0}
+
+
+@asynccontextmanager
+async def watched(gateway: Gateway, every: float) -> AsyncIterator[list[Sample]]:
+    """Looks again and again while the block runs."""
+    samples = [await sample(gateway)]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(every)
+            samples.append(await sample(gateway))
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield samples
+    finally:
+        watcher.cancel()
+        await asyncio.wait([watcher])
+
+
+def slope(samples: Sequence[Sample], field: str = "rss") -> float:
+    """How fast a field grows, by least squares: per hour."""
+    times, values = [one.at / 3600 for one in samples], [float(asdict(one)[field]) for one in samples]
+    if len(samples) < 3 or len(set(times)) < 2:
+        return 0.0
+    return round(statistics.linear_regression(times, values).slope, 2)
+
+
+def warm(samples: Sequence[Sample], share: float = 1 / 3) -> Sequence[Sample]:
+    """The samples behind the warm-up, which takes that share of them."""
+    return samples[int(len(samples) * share) :]

@@ -1,0 +1,50 @@
+"""Which scenarios there are, and how much of each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.chaos.database import database
+from tests.chaos.kills import kills
+from tests.chaos.network import network
+from tests.chaos.scenario import Outcome
+from tests.chaos.soak import soak
+from tests.chaos.stop import stop
+from tests.chaos.world import World, world
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything."""
+
+    kills: int
+    outage: float  # seconds, of each kind
+    network: float  # seconds
+    streams: int  # open at the stop
+    soak: float  # seconds
+
+    def lasting(self, minutes: float | None) -> Size:
+        """The same with other durations."""
+        return self if minutes is None else replace(self, network=minutes * 60, soak=minutes * 60)
+
+
+LONG = Size(kills=200, outage=60, network=600, streams=500, soak=1800)
+SHORT = Size(kills=10, outage=5, network=30, streams=100, soak=60)
+
+Scenario = Callable[[World, Size], Awaitable[Outcome]]
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "kills": lambda world, size: kills(world, size.kills),
+    "database": lambda world, size: database(world, size.outage),
+    "network": lambda world, size: network(world, size.network),
+    "stop": lambda world, size: stop(world, size.streams),
+    "soak": lambda world, size: soak(world, size.soak),
+}
+
+
+async def run(names: Sequence[str], size: Size, home: Path, seed: str) -> list[Outcome]:
+    """One scenario after the other, in one world."""
+    async with world(home, seed) as made:
+        return [await SCENARIOS[name](made, size) for name in names]

@@ -1,0 +1,57 @@
+"""Many streams at a time for a long time: whatever grows slowly shows."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.chaos import trail
+from tests.chaos.gauges import Sample, at_rest, sample, slope, warm, watched
+from tests.chaos.scenario import Outcome
+from tests.chaos.traffic import traffic
+from tests.chaos.world import World, running
+
+STREAMS = 100
+EVERY = 10.0  # seconds between two looks
+
+SLOPE = 1.0
+"""MiB an hour that memory may grow behind the warm-up."""
+
+MEANINGFUL = 900.0
+"""Seconds that a soak must last for its slope to be judged: in less, a single page more is too many an hour."""
+
+
+async def soak(world: World, seconds: float) -> Outcome:
+    """So many seconds at 100 streams. Memory is flat; file descriptors, threads and tasks are as they were."""
+    outcome = Outcome("soak")
+    gateway = world.gateway("soak")
+    async with running(gateway):
+        idle = await sample(gateway)
+        async with traffic(gateway.origin, f"{world.seed}:soak", count=STREAMS, only_streams=True) as ledger:
+            async with watched(gateway, EVERY) as samples:
+                for part in range(1, 11):
+                    await asyncio.sleep(seconds / 10)
+                    outcome.say(f"{part} of 10 parts, {len(ledger.requests)} streams, {_shown(samples[-1])}")
+                samples = list(samples[1:])
+        after = await at_rest(gateway, idle, 90)
+        behind = warm(samples)
+        outcome.figures |= {**ledger.figures(), "streams at a time": STREAMS, "samples": len(samples)}
+        outcome.figures |= {"RSS MiB idle": idle.rss, "RSS MiB": behind[-1].rss, "RSS slope MiB/h": slope(behind)}
+        for name in ("fds", "threads", "tasks"):
+            values = [one.held[name] for one in behind]
+            outcome.figures[name] = f"{min(values)} to {max(values)} under load, {after.held[name]} at rest"
+        outcome.figures["RSS MiB each minute"] = " ".join(f"{one.rss:.0f}" for one in samples[:: int(60 / EVERY)])
+        outcome.expect(
+            not [*ledger.seen("nothing", "error", "cut", "odd", "hung")], "a stream did not end as it should"
+        )
+        if seconds >= MEANINGFUL:
+            outcome.expect(slope(behind) < SLOPE, f"memory grows by {slope(behind)} MiB an hour")
+            for name in ("fds", "tasks"):
+                drift = slope(behind, name) * seconds / 3600
+                outcome.expect(drift < STREAMS / 10, f"{name} grow: by {drift:.0f} in the run")
+        outcome.expect(await gateway.stop() == 0, "it did not exit with 0")
+        outcome.add(trail.compare(ledger, trail.read(gateway.database)))
+    return outcome.end()
+
+
+def _shown(one: Sample) -> str:
+    return f"{one.rss} MiB, {one.fds} fds, {one.threads} threads, {one.tasks} tasks"
