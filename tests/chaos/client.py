@@ -33,7 +33,7 @@ class Speech:
         body |= {"input": said} if asked.dialect == "responses" else {"messages": said}
         if asked.dialect == "messages":
             body["max_tokens"] = 1000
-        if asked.model == "hands-over":
+        if asked.model.startswith("hands-over"):
             body["tools"] = [_client_tool(asked.dialect)]
         return body
 

@@ -14,11 +14,15 @@ from aibridge.testing import Answer, Call, Request, answer, call, delay, thought
 MIXED = ("talks", "talks", "thinks", "looks", "looks", "digs", "hands-over")
 """The models of ordinary traffic, the frequent ones more than once."""
 
+SLOWLY = "-slowly"
+"""Behind any of these names: spoken as slowly as real models speak."""
+
 CLIENT_TOOL = "open_file"
 """Declared by the client that asks `hands-over`."""
 
 _READERS = ("bmcp_pages_read", "bmcp_shelf_read")  # one over HTTP, one over standard input and output
 _PACE = 0.01  # seconds between two words
+_SLOW_PACE = 0.25
 _LONG = 1.0  # seconds between the words of a stream that has no end
 _SAID = "The page says so and there is nothing to add to it."
 _MARK = re.compile(rb"\[\[(\d+) rounds, (\d+) calls\]\]")
@@ -27,11 +31,11 @@ _serial = count(1)
 
 def play(request: Request) -> Answer:
     """What the provider answers."""
-    match request.model:
+    match request.model.removesuffix(SLOWLY):
         case "talks":
-            return _says(request, _paced(_SAID))
+            return _says(request, _paced(request))
         case "thinks":
-            return _says(request, thought("Let me see."), _paced(_SAID))
+            return _says(request, thought("Let me see."), _paced(request))
         case "looks":
             return _reads(request, rounds=1, at_once=1)
         case "digs":
@@ -58,7 +62,7 @@ def _reads(request: Request, *, rounds: int, at_once: int) -> Answer:
     """Calls tools in so many rounds, then answers; at once where none is offered, as just after a restart."""
     done, offered = _rounds_done(request), [name for name in _READERS if name in request.tool_names]
     if done >= rounds or not offered:
-        return _says(request, _paced(_SAID))
+        return _says(request, _paced(request))
     return answer("One moment. ", [_call(name, done) for name in offered[:at_once]])
 
 
@@ -79,5 +83,6 @@ def _mark(request: Request, calls: int = 0) -> str:
     return f" [[{_rounds_done(request) + 1} rounds, {len(request.tool_results) + calls} calls]]"
 
 
-def _paced(text: str) -> list[object]:
-    return [(word, delay(_PACE)) for word in words(text)]
+def _paced(request: Request) -> list[object]:
+    pace = _SLOW_PACE if request.model.endswith(SLOWLY) else _PACE
+    return [(word, delay(pace)) for word in words(_SAID)]

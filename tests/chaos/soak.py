@@ -6,6 +6,7 @@ import asyncio
 
 from tests.chaos import trail
 from tests.chaos.gauges import Sample, at_rest, sample, slope, warm, watched
+from tests.chaos.kinds import SLOWLY
 from tests.chaos.scenario import Outcome
 from tests.chaos.traffic import traffic
 from tests.chaos.world import World, running
@@ -26,7 +27,9 @@ async def soak(world: World, seconds: float) -> Outcome:
     gateway = world.gateway("soak")
     async with running(gateway):
         idle = await sample(gateway)
-        async with traffic(gateway.origin, f"{world.seed}:soak", count=STREAMS, only_streams=True) as ledger:
+        async with traffic(
+            gateway.origin, f"{world.seed}:soak", count=STREAMS, only_streams=True, suffix=SLOWLY
+        ) as ledger:
             async with watched(gateway, EVERY) as samples:
                 for part in range(1, 11):
                     await asyncio.sleep(seconds / 10)

@@ -44,12 +44,12 @@ class Traffic:
         await ask(self._session, self._origin, asked, self._deadline)
         return asked
 
-    async def client(self, name: int, *, only_streams: bool) -> None:
+    async def client(self, name: int, *, only_streams: bool, suffix: str = "") -> None:
         """One request after another, until all stop."""
         random = Random(f"{self._seed}:{name}")
         while not self._over.is_set():
             dialect, model = random.choice(list(SPEECHES)), random.choice(MIXED)
-            asked = await self.one(dialect, model, streaming=only_streams or random.random() < 0.6)
+            asked = await self.one(dialect, model + suffix, streaming=only_streams or random.random() < 0.6)
             if asked.seen in ("nothing", "cut"):
                 await asyncio.sleep(_PAUSE)
 
@@ -64,12 +64,12 @@ async def clients(origin: str, seed: str, *, deadline: float = DEADLINE) -> Asyn
 
 @asynccontextmanager
 async def traffic(
-    origin: str, seed: str, *, count: int, only_streams: bool = False, deadline: float = DEADLINE
+    origin: str, seed: str, *, count: int, only_streams: bool = False, suffix: str = "", deadline: float = DEADLINE
 ) -> AsyncIterator[Ledger]:
     """So many clients at a time while the block runs; on leaving each finishes its request."""
     async with clients(origin, seed, deadline=deadline) as made, asyncio.TaskGroup() as group:
         for name in range(count):
-            group.create_task(made.client(name, only_streams=only_streams))
+            group.create_task(made.client(name, only_streams=only_streams, suffix=suffix))
         try:
             yield made.ledger
         finally:
