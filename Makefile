@@ -57,6 +57,14 @@ e2e: $(INSTALLED) $(SERVERS)/.package-lock.json ## Test with real servers and cl
 	@PYTHON=$(PYTHON) tests/e2e/clients/install $(if $(filter all,$(CLIENTS)),. more,.)
 	@$(BIN)/pytest tests/e2e $(ARGS)
 
+.PHONY: chaos
+chaos: $(INSTALLED) ## Kill it, starve it, stop it (half an hour; SHORT=1: five minutes)
+	@$(BIN)/python -m tests.chaos $(if $(SHORT),--short) $(ARGS)
+
+.PHONY: soak
+soak: $(INSTALLED) ## Hold 100 streams open for MINUTES=30 and look what grows
+	@$(BIN)/python -m tests.chaos soak --minutes $(or $(MINUTES),30) --output build/soak.json $(ARGS)
+
 .PHONY: lock
 lock: $(LOCKER)/bin/uv ## Write requirements/*.txt anew (UPGRADE=1: with the newest versions)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements/dev.txt

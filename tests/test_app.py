@@ -41,6 +41,7 @@ METRICS = [
     "recorder_queue_depth",
     "recorder_spooled_records",
     "recorder_dropped_records_total",
+    "tasks",
 ]
 
 

@@ -12,6 +12,7 @@ from tests.chaos import trail
 from tests.chaos.disk import Disk, tmpfs
 from tests.chaos.gauges import Sample, at_rest, sample
 from tests.chaos.ledger import Ledger
+from tests.chaos.postgres import postgres
 from tests.chaos.scenario import Outcome
 from tests.chaos.traffic import traffic
 from tests.chaos.world import Gateway, World, running
@@ -79,6 +80,23 @@ async def _judge(outcome: Outcome, gateway: Gateway, ledger: Ledger) -> None:
     outcome.expect(not failed, f"{len(failed)} requests failed in all")
     outcome.expect(await gateway.stop() == 0, "it did not exit with 0")
     outcome.add(trail.compare(ledger, trail.read(gateway.database)))
+
+
+async def postgresql(world: World, seconds: float) -> Outcome:
+    """The same on PostgreSQL, whose server is frozen: it is there and does not answer."""
+    outcome = Outcome("postgresql")
+    async with postgres(world.home / "server") as server:
+        if server is None:
+            outcome.figures["frozen"] = "not run: PostgreSQL is not here"
+            return outcome.end()
+        recorder = {"url": server.url, "spool_dir": str(world.home / "spool-postgresql")}
+        gateway = world.gateway("postgresql", recorder=recorder)
+        async with running(gateway):
+            async with traffic(gateway.origin, f"{world.seed}:postgresql", count=CLIENTS) as ledger:
+                await asyncio.sleep(PEACE)
+                await _outage(outcome, "frozen", server.frozen(), gateway, seconds, ledger)
+            await _judge(outcome, gateway, ledger)
+    return outcome.end()
 
 
 @asynccontextmanager

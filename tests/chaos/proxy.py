@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -52,15 +53,20 @@ class Proxy:
         self._upstream = upstream
         self._seed = seed
         self._numbers = count(1)
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2048)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=2048)
         return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     @property
     def port(self) -> int:
@@ -72,6 +78,11 @@ class Proxy:
         fate = Fate.drawn(random) if self.storm else Fate()
         self.met[fate.kind] += 1
         return fate
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         random = Random(f"{self._seed}:{next(self._numbers)}")
@@ -87,8 +98,8 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.wait(ways)
-            up_writer.close()
-            writer.close()
+            await _close(up_writer)
+            await _close(writer)
 
 
 class _Line:
@@ -145,3 +156,9 @@ class _Line:
             plug: socket.socket = self._down.get_extra_info("socket")
             plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._down.transport.abort()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):  # it was reset
+        await writer.wait_closed()

@@ -1,3 +1,5 @@
+import asyncio
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from aibridge.telemetry.metrics import Metrics
@@ -21,6 +23,7 @@ PUBLIC = {
     "aibridge_recorder_spooled_records": (),
     "aibridge_config_reloads_total": ("outcome",),
     "aibridge_config_last_reload_success": (),
+    "aibridge_tasks": (),
 }
 
 
@@ -84,3 +87,19 @@ def test_lost_records_are_counted_from_nothing_on() -> None:
     assert b"aibridge_recorder_dropped_records_total 0.0\n" in metrics.render()[0]
     metrics.count_dropped(3)
     assert b"aibridge_recorder_dropped_records_total 3.0\n" in metrics.render()[0]
+
+
+async def test_the_tasks_of_the_event_loop_are_counted() -> None:
+    metrics = Metrics()
+    before = _tasks(metrics)
+    more = asyncio.create_task(asyncio.Event().wait())
+    assert _tasks(metrics) == before + 1
+    more.cancel()
+
+
+def test_where_no_event_loop_runs_there_are_no_tasks() -> None:
+    assert _tasks(Metrics()) == 0
+
+
+def _tasks(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("aibridge_tasks") or 0
