@@ -57,9 +57,16 @@ class Memory:
         for place in places:
             self._asked[place] = question
             self._asked.move_to_end(place)
-        while len(self._asked) > _MOST_ABSENT:
-            self._asked.popitem(last=False)
+        self._forget_stale(now)
         return question
+
+    def _forget_stale(self, now: datetime) -> None:
+        """Lets go of what is of no use any more, lest it grow to its bound over hours; the oldest stand in front."""
+        while self._asked:
+            oldest = next(iter(self._asked.values()))
+            if len(self._asked) <= _MOST_ABSENT and now - oldest.asked_at <= ABSENCE:
+                return
+            self._asked.popitem(last=False)
 
     def learn(self, question: Question, answer: Mapping[Place, Kept] | None) -> None:
         """Takes the database's answer: all turns that are there. What was kept since the question is newer.

@@ -28,7 +28,7 @@ class Speech:
 
     def body(self, asked: Asked) -> dict[str, Any]:
         """The request."""
-        said = [{"role": "user", "content": asked.prompt}]
+        said = [*asked.history, {"role": "user", "content": asked.prompt}]
         body: dict[str, Any] = {"model": asked.model, "stream": asked.streaming}
         body |= {"input": said} if asked.dialect == "responses" else {"messages": said}
         if asked.dialect == "messages":

@@ -37,6 +37,12 @@ class Asked:
         """The words of the person, in which no two requests are alike."""
         return f"Question {self.number}, please."
 
+    @property
+    def history(self) -> list[dict[str, str]]:
+        """What was said before: in every third request something, for which the gateway's memory is searched."""
+        said = [("user", f"Question before {self.number}."), ("assistant", "Ask me again.")]
+        return [{"role": role, "content": text} for role, text in said] if self.number % 3 == 0 else []
+
     def __str__(self) -> str:
         how = "a stream" if self.streaming else "in one piece"
         after = self.ended - self.began

@@ -170,3 +170,11 @@ def test_whoever_asks_about_too_much_just_asks_again(monkeypatch: pytest.MonkeyP
     answer: dict[Place, Kept] = {place("a"): kept()}
     memory.learn(question, answer)
     assert unknown(memory, "abc") == "a"
+
+
+def test_absences_that_nobody_believes_any_more_take_no_room() -> None:
+    memory = Memory(10_000)
+    for second in range(100):
+        question = memory.ask([place(f"{second}")], NOON + second * SECOND)
+        memory.learn(question, {})
+    assert len(memory._asked) == 31
