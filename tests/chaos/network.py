@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from tests.chaos import trail
-from tests.chaos.client import SPEECHES
-from tests.chaos.gauges import Sample, at_rest, leaked, slope, warm, watched
+from tests.chaos.gauges import Sample, at_rest, leaked, sample, slope, warm, watched
 from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import Proxy
 from tests.chaos.scenario import Outcome
-from tests.chaos.traffic import clients, traffic
+from tests.chaos.traffic import traffic
 from tests.chaos.world import Gateway, World, running
 
 CLIENTS = 24
 DEADLINE = 40.0
 """Seconds: the provider's `total` below, and what it takes to say so."""
 
+CALM = 2.0  # seconds of good weather, in which whatever is opened once is opened
 SETTLING = 75.0  # seconds: idle connections to providers are kept for thirty
 
 GROWTH = 24.0
@@ -62,10 +62,10 @@ async def _storm(
     outcome: Outcome, world: World, gateway: Gateway, proxies: Sequence[Proxy], seconds: float
 ) -> tuple[Sample, Sample, Sequence[Sample], Ledger]:
     """What is held before and after, what was held on the way, and what the clients saw."""
-    async with clients(gateway.origin, world.seed) as first:
-        for dialect in SPEECHES:  # so that whatever is opened once is open
-            await first.one(dialect, "digs", streaming=True)
-    before = await at_rest(gateway, None, SETTLING)
+    connections = (await sample(gateway)).connections
+    async with traffic(gateway.origin, f"{world.seed}:calm", count=CLIENTS):
+        await asyncio.sleep(CALM)
+    before = (await at_rest(gateway, None, SETTLING)).with_connections(connections)  # at the end no others shall be
     for proxy in proxies:
         proxy.storm = True
     async with watched(gateway, min(10, seconds / 15)) as samples:

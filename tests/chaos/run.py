@@ -57,9 +57,11 @@ async def run(names: Sequence[str], size: Size, home: Path, seed: str) -> list[O
 
 async def _one(name: str, made: World, size: Size) -> Outcome:
     """One that comes to nothing has broken a promise, and the others go on."""
+    failed = Outcome(name)
     try:
         return await SCENARIOS[name](made, size)
     except Exception as error:  # noqa: BLE001  whatever it was is told in the end
         traceback.print_exc()
         last = str(error).strip().rpartition("\n")[2]
-        return Outcome(name, broken=[f"it came to no end: {type(error).__name__}: {last}"]).end()
+        failed.expect(False, f"it came to no end: {type(error).__name__}: {last}")
+        return failed.end()

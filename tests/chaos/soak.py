@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.chaos import trail
-from tests.chaos.gauges import Sample, at_rest, sample, slope, warm, watched
+from tests.chaos.gauges import Sample, at_rest, leaked, sample, slope, warm, watched
 from tests.chaos.kinds import SLOWLY
 from tests.chaos.scenario import Outcome
 from tests.chaos.traffic import traffic
@@ -39,7 +39,7 @@ async def soak(world: World, seconds: float) -> Outcome:
         behind = warm(samples)
         outcome.figures |= {**ledger.figures(), "streams at a time": STREAMS, "samples": len(samples)}
         outcome.figures |= {"RSS MiB idle": idle.rss, "RSS MiB": behind[-1].rss, "RSS slope MiB/h": slope(behind)}
-        for name in ("fds", "threads", "tasks"):
+        for name in ("files", "connections", "threads", "tasks"):
             values = [one.held[name] for one in behind]
             outcome.figures[name] = f"{min(values)} to {max(values)} under load, {after.held[name]} at rest"
         outcome.figures["RSS MiB each minute"] = " ".join(f"{one.rss:.0f}" for one in samples[:: int(60 / EVERY)])
@@ -48,9 +48,11 @@ async def soak(world: World, seconds: float) -> Outcome:
         )
         if seconds >= MEANINGFUL:
             outcome.expect(slope(behind) < SLOPE, f"memory grows by {slope(behind)} MiB an hour")
-            for name in ("fds", "tasks"):
+            for name in ("fds", "threads", "tasks"):
                 drift = slope(behind, name) * seconds / 3600
                 outcome.expect(drift < STREAMS / 10, f"{name} grow: by {drift:.0f} in the run")
+        for name, more in leaked(idle, after).items():
+            outcome.expect(False, f"{more} {name} were not given back")
         outcome.expect(await gateway.stop() == 0, "it did not exit with 0")
         outcome.add(trail.compare(ledger, trail.read(gateway.database)))
     return outcome.end()

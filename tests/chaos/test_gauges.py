@@ -1,8 +1,10 @@
 from tests.chaos.gauges import Sample, leaked, slope, warm
 
 
-def looked(at: float = 0.0, *, rss: float = 100.0, fds: int = 20, tasks: int = 10) -> Sample:
-    return Sample(at, rss, fds, threads=7, connections=3, tasks=tasks, inflight=0, unrecorded=0)
+def looked(
+    at: float = 0.0, *, rss: float = 100.0, fds: int = 20, connections: int = 3, tasks: int = 10, threads: int = 7
+) -> Sample:
+    return Sample(at, rss, fds, threads=threads, connections=connections, tasks=tasks, inflight=0, unrecorded=0)
 
 
 def test_the_slope_is_what_is_added_in_an_hour() -> None:
@@ -17,7 +19,15 @@ def test_too_few_looks_have_none() -> None:
 
 
 def test_what_is_held_beyond_what_was_held_before_has_leaked() -> None:
-    assert leaked(looked(fds=20, tasks=10), looked(fds=22, tasks=9)) == {"fds": 2}
+    assert leaked(looked(tasks=10), looked(tasks=11)) == {"tasks": 1}
+    assert leaked(looked(fds=20, connections=3), looked(fds=22, connections=5)) == {"connections": 2}
+    assert leaked(looked(fds=20), looked(fds=40)) == {"files": 20}
+    assert leaked(looked(tasks=10), looked(tasks=9)) == {}
+
+
+def test_what_may_begin_late_has_not() -> None:
+    assert leaked(looked(fds=20, threads=7), looked(fds=28, threads=11)) == {}
+    assert leaked(looked(threads=7), looked(threads=12)) == {"threads": 5}
 
 
 def test_the_first_third_is_the_warm_up() -> None:
