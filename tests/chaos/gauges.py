@@ -109,6 +109,12 @@ def slope(samples: Sequence[Sample], field: str = "rss") -> float:
     return round(statistics.linear_regression(times, values).slope, 2)
 
 
+def drift(samples: Sequence[Sample], field: str) -> float:
+    """By which share the mean of a field is larger in the second half than in the first."""
+    values, half = [float(asdict(one)[field]) for one in samples], len(samples) // 2
+    return round(statistics.fmean(values[half:]) / statistics.fmean(values[:half]) - 1, 3)
+
+
 def warm(samples: Sequence[Sample], share: float = 1 / 3) -> Sequence[Sample]:
     """The samples behind the warm-up, which takes that share of them."""
     return samples[int(len(samples) * share) :]

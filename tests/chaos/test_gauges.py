@@ -1,4 +1,4 @@
-from tests.chaos.gauges import Sample, leaked, slope, warm
+from tests.chaos.gauges import Sample, drift, leaked, slope, warm
 
 
 def looked(
@@ -12,6 +12,11 @@ def test_the_slope_is_what_is_added_in_an_hour() -> None:
     assert slope([looked(60 * minute, rss=100 + 0.1 * minute) for minute in minutes]) == 6.0
     assert slope([looked(60 * minute, fds=20 - minute % 2) for minute in minutes]) == 0.0
     assert slope([looked(60 * minute, fds=minute) for minute in minutes], "fds") == 60.0
+
+
+def test_the_drift_is_what_the_second_half_has_more() -> None:
+    assert drift([looked(tasks=tasks) for tasks in (90, 110, 120, 140)], "tasks") == 0.3
+    assert drift([looked(tasks=tasks) for tasks in (90, 110, 110, 90)], "tasks") == 0.0
 
 
 def test_too_few_looks_have_none() -> None:
