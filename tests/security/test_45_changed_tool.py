@@ -34,7 +34,7 @@ def with_another_schema(fake: FakeMCPServer) -> None:
 
 
 @pytest.mark.parametrize("change", [described, with_another_schema])
-async def test_a_changed_tool_is_withheld_until_it_is_approved(
+async def test_45_a_changed_tool_is_withheld_until_it_is_approved(
     change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pinning, "POLL_SECONDS", 0.01)
@@ -56,7 +56,7 @@ async def test_a_changed_tool_is_withheld_until_it_is_approved(
             assert (await run(servers.offer(ME, ""), "add")).text == "ok"
 
 
-async def test_a_change_while_the_gateway_was_down_is_noticed(tmp_path: Path) -> None:
+async def test_45_a_change_while_the_gateway_was_down_is_noticed(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     async with FakeMCPServer() as fake, open_pins(url) as pins:
         for description, offered in ((HARMLESS, ["add"]), (HARMFUL, [])):
