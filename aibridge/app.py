@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from aibridge.audit import open_audit
 from aibridge.config import Auth, Settings, Source
 from aibridge.gateway.authentication import open_identify, withheld
 from aibridge.gateway.health import Check, Readiness, Report, healthz
@@ -40,7 +41,7 @@ from aibridge.telemetry.redaction import Redactor
 from aibridge.tools.pinning import MemoryPins, Pins
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
-from aibridge.wiring import breaker_watch, connection_limits, secrets
+from aibridge.wiring import audit_sources, breaker_watch, connection_limits, secrets
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,9 @@ async def opened(
                 "config": _config_check(reload),
             }
         )
-        pages = _pages(readiness, scrape or _own(telemetry.metrics))
+        sources = audit_sources(lambda: rooms.tools, lambda: reload.settings, recorder)
+        audit = await stack.enter_async_context(open_audit(settings.recorder.url, identify, sources))
+        pages = {**_pages(readiness, scrape or _own(telemetry.metrics)), **audit}
         furnish = _furnish(telemetry, recorder, recalls, identify, settings.auth)
         pins = await stack.enter_async_context(_pins(settings, changing=source is not None))
         rooms = Rooms(settings, furnish, pages, pins, watch=breaker_watch(telemetry.metrics))

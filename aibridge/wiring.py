@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from aibridge import config
+from aibridge.audit import Health, OfferedTool, ProviderHealth, ServerHealth, Sources
 from aibridge.config import Settings
 from aibridge.gateway.connection import ConnectionLimits
 from aibridge.gateway.credentials import central_credentials
 from aibridge.gateway.files import connections_for
 from aibridge.gateway.services import Limits
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
+from aibridge.recorder import Recorder
 from aibridge.telemetry import propagation
 from aibridge.telemetry.metrics import Metrics
 from aibridge.tools.pinning import Pins
@@ -137,6 +139,28 @@ def breaker_watch(metrics: Metrics) -> Watch:
             metrics.breaker_trips[labels] += 1
 
     return watch
+
+
+def audit_sources(tools: Callable[[], ToolServers], settings: Callable[[], Settings], recorder: Recorder) -> Sources:
+    """What the audit pages show beside the records; the tools and the settings may be others each time."""
+
+    def offered() -> list[OfferedTool]:
+        return [
+            OfferedTool(
+                one.server, one.raw_name, one.server_url, len(one.name) + len(one.description) + len(one.schema)
+            )
+            for one in tools().known()
+        ]
+
+    def health() -> Health:
+        providers = [
+            ProviderHealth(name, one.type, one.base_url or DEFAULT_BASE_URLS[one.type])
+            for name, one in settings().providers.items()
+        ]
+        servers = [ServerHealth(one.server, one.state, one.reason, one.tools) for one in tools().states()]
+        return Health(providers, servers, recorder.report())
+
+    return Sources(offered, health)
 
 
 def secrets(settings: Settings) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from aibridge import __version__
-from aibridge.cli import check, demo, erase, keys, serve, tools
+from aibridge.cli import check, demo, erase, export, keys, serve, tools
 from aibridge.cli.common import complain
 
 DESCRIPTION = """\
@@ -83,6 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aibridge {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (serve, demo, check, keys, erase, tools):
+    for command in (serve, demo, check, keys, export, erase, tools):
         command.add(commands)
     return parser

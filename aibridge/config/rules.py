@@ -133,6 +133,7 @@ Port = Annotated[int, _number, Field(ge=0, le=65535)]
 Seconds = Annotated[float, _number, Field(gt=0)]
 SecondsOrZero = Annotated[float, _number, Field(ge=0)]
 Days = Annotated[float, _number, Field(gt=0)]
+Dollars = Annotated[float, _number, Field(ge=0)]
 
 Host = Annotated[str, _matching(r"\S+", "must be an address or a name")]
 HttpUrl = Annotated[str, AfterValidator(http_url)]

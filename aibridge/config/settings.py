@@ -16,6 +16,7 @@ from aibridge.config.rules import (
     CountOrZero,
     DatabaseUrl,
     Days,
+    Dollars,
     EmptyIsNone,
     HeaderName,
     Host,
@@ -310,6 +311,19 @@ class Telemetry(Section):
     capture_content: bool = Field(default=False, description="Whether traces may hold what people and tools say.")
 
 
+class OwnPrice(Section):
+    """What a model costs here, in US dollars a million tokens."""
+
+    input: Dollars = Field(description="Dollars for a million input tokens.")
+    output: Dollars = Field(description="Dollars for a million output tokens.")
+    cache_read: Dollars | None = Field(
+        default=None, description="Dollars for a million input tokens read from the cache. `null`: as input."
+    )
+    cache_write: Dollars | None = Field(
+        default=None, description="Dollars for a million input tokens written to the cache. `null`: as input."
+    )
+
+
 def _default_providers() -> dict[str, Provider]:
     return {"openai": Provider(type="openai"), "anthropic": Provider(type="anthropic")}
 
@@ -329,6 +343,10 @@ class Settings(Section):
     tools: Tools = Field(default_factory=Tools, description="How tools are injected.")
     recorder: Recorder = Field(default_factory=Recorder, description="Where records go.")
     recall: Recall = Field(default_factory=Recall, description="How hidden turns are remembered between requests.")
+    prices: dict[str, OwnPrice] = Field(
+        default_factory=dict,
+        description="What models cost here, by a pattern of their names; the first that matches holds.",
+    )
     telemetry: Telemetry = Field(default_factory=Telemetry, description="What the gateway tells about itself.")
 
     @field_validator("providers", mode="before")

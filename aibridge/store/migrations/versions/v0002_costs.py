@@ -1,0 +1,10 @@
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("aibridge_token_usages", sa.Column("cost_micros", sa.BigInteger))
+    op.add_column("aibridge_token_usages", sa.Column("price", sa.JSON))

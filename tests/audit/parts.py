@@ -1,0 +1,94 @@
+"""Somebody who asks, and records to be found."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from aibridge.errors import Unauthorized
+from aibridge.model import Actor, Headers, Role
+from aibridge.ports import Identity
+from aibridge.store import tables
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+KEYS: dict[str, tuple[str, Role]] = {
+    "aib_ada": ("ada", "user"),
+    "aib_grace": ("grace", "user"),
+    "aib_auditor": ("vera", "auditor"),
+}
+
+
+class KnownKeys:
+    """Identify, by the keys above."""
+
+    async def __call__(self, headers: Headers) -> Identity:
+        key = dict(headers).get(b"authorization", b"").decode().removeprefix("Bearer ")
+        if key not in KEYS:
+            raise Unauthorized("This is no key of this gateway.")
+        name, role = KEYS[key]
+        return Identity(Actor(name, key_id=f"key-of-{name}", role=role), None)
+
+
+class Anybody:
+    """Identify where nobody signs in."""
+
+    async def __call__(self, headers: Headers) -> Identity:
+        return Identity(Actor("anonymous", role="admin"), None)
+
+
+async def add_keys(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        for key, (actor, role) in KEYS.items():
+            row = {"id": f"key-of-{actor}", "actor": actor, "role": role, "hint": "aib_…", "created_at": NOW}
+            digest = hashlib.sha256(key.encode()).hexdigest()
+            await connection.execute(insert(tables.keys).values(row | {"hash": digest}))
+
+
+async def add(engine: AsyncEngine, id_: str, *, ago: timedelta = timedelta(minutes=5), **more: Any) -> datetime:
+    """An interception that took two seconds; when it started."""
+    at = NOW - ago
+    row = {
+        "id": id_, "initiator_id": "ada", "provider": "openai", "provider_name": "openai", "model": "gpt-5",
+        "route": "/openai/v1/responses", "streaming": True, "client": "Codex", "credential_kind": "centralized",
+        "rounds": 1, "started_at": at, "ended_at": at + timedelta(seconds=2), "status": "completed", "metadata": {},
+    }  # fmt: skip
+    await _insert(engine, tables.interceptions, row | more)
+    return at
+
+
+async def add_tokens(engine: AsyncEngine, owner: str, *, cost: int | None = 1000, **more: Any) -> None:
+    await _record(engine, tables.token_usages, owner, {
+        "input_tokens": 100, "output_tokens": 20, "cache_read_input_tokens": 7, "cache_write_input_tokens": 3,
+        "cost_micros": cost, **more,
+    })  # fmt: skip
+
+
+async def add_prompt(engine: AsyncEngine, owner: str, prompt: str) -> None:
+    await _record(engine, tables.user_prompts, owner, {"prompt": prompt})
+
+
+async def add_thought(engine: AsyncEngine, owner: str, content: str) -> None:
+    await _record(engine, tables.model_thoughts, owner, {"content": content, "metadata": {"source": "thinking"}})
+
+
+async def add_call(engine: AsyncEngine, owner: str, tool: str, **more: Any) -> None:
+    row = {"provider_tool_call_id": "call_1", "tool": tool, "injected": False, "input": {"path": "/x"}}
+    await _record(engine, tables.tool_usages, owner, row | more)
+
+
+_made = 0
+
+
+async def _record(engine: AsyncEngine, table: Any, owner: str, row: dict[str, Any]) -> None:
+    global _made
+    _made += 1
+    made = {"id": f"record-{_made:06}", "interception_id": owner, "created_at": NOW, "metadata": {}}
+    await _insert(engine, table, made | row)
+
+
+async def _insert(engine: AsyncEngine, table: Any, row: dict[str, Any]) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(insert(table).values(row))
