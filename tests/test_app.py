@@ -351,3 +351,19 @@ def test_without_a_file_the_defaults_hold_and_the_environment_has_the_last_word(
         process.signal(signal.SIGINT)
         assert process.status() == 0
     assert (tmp_path / "aibridge.db").is_file()
+
+
+def test_its_pages_show_what_was_asked_and_what_is_injected(gateway: Gateway) -> None:
+    asked = ask(gateway, question="Is it noon yet?").headers["x-aibridge-interception-id"]
+    gateway.interception(asked, seconds=1)
+    assert "Is it noon yet?" in gateway.get(f"/ui/interceptions/{asked}").text
+    assert "1 injected" in gateway.get("/ui/tools").text.replace('<b class="num">1</b>', "1")
+    assert "Records are kept" in gateway.get("/ui/health").text
+    assert CANARY not in gateway.get("/ui/health").text
+    assert gateway.get(f"/api/v1/interceptions/{asked}").json()["interception"]["initiator_id"] == "anonymous"
+
+
+@pytest.mark.parametrize("path", ["/ui/", "/api/v1/interceptions", "/api/v1/export/usage"])
+def test_its_pages_are_for_this_machine_alone(gateway: Gateway, path: str) -> None:
+    for foreign in ({"host": "evil.example"}, {"origin": "https://evil.example"}):
+        assert httpx2.get(gateway.url + path, headers=foreign, trust_env=False).status_code == 403

@@ -1,6 +1,7 @@
 """What tokens cost, compared with the library that knows the prices."""
 
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
 from genai_prices import Usage, calc_price
@@ -98,10 +99,10 @@ def test_half_a_millionth_is_rounded_up() -> None:
 
 
 def test_a_price_is_looked_up_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, asked = [0.0], []
+    now, looking = [0.0], Mock(wraps=calc_price)
     prices = Prices([], ACCOUNTS, now=lambda: now[0])
-    monkeypatch.setattr("aibridge.pricing.calc_price", lambda *a, **k: asked.append(a) or calc_price(*a, **k))
+    monkeypatch.setattr("aibridge.pricing.calc_price", looking)
     for moment in (1_700_000_000.0, 1_700_000_001.0, 1_700_003_601.0):
         now[0] = moment
         prices("openai", "gpt-5", a_round())
-    assert len(asked) == 2
+    assert looking.call_count == 2

@@ -9,7 +9,6 @@ import msgspec
 
 _LARGE = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
 _SHORT = 90  # bytes
-_AGES = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def compact(number: float) -> str:
@@ -46,24 +45,9 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s"
 
 
-def percent(part: float, whole: float) -> str:
-    """`0 %`, `0.4 %`, `12 %`."""
-    share = 100 * part / whole if whole else 0
-    return f"{share:.1f} %" if 0 < share < 10 else f"{share:.0f} %"
-
-
 def moment(time: datetime) -> str:
     """`20 Nov 2026, 07:05:09 UTC`."""
     return f"{time.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
-
-
-def age(time: datetime, now: datetime) -> str:
-    """`just now`, `5 min ago`, `3 d ago`."""
-    seconds = (now - time).total_seconds()
-    for size, unit in _AGES:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit} ago"
-    return "just now"
 
 
 def json_text(value: Any) -> str:

@@ -133,7 +133,7 @@ def _event(kind: str, table: Table) -> Schema:
 
 
 def _columns(table: Table) -> dict[str, Schema]:
-    return {column.name: _type(column) | {"description": column.doc} for column in table.c}
+    return {str(column.name): _type(column) | {"description": column.doc} for column in table.c}
 
 
 def _type(column: Column[Any]) -> Schema:

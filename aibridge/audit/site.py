@@ -79,7 +79,7 @@ class Site:
         try:
             await self._door.viewer(request)
         except Unauthorized:
-            return self._sign_in_form(request, forms.own_path(request.query_params.get("next", "")))
+            return self._sign_in_form(request, forms.own_path(request.query_params.get("next", "")), status=200)
         return RedirectResponse("/ui/", 303)
 
     async def _sign_in(self, request: Request) -> Response:
@@ -95,8 +95,8 @@ class Site:
         )
         return response
 
-    def _sign_in_form(self, request: Request, target: str, wrong: str | None = None) -> Response:
-        return self._shown(request, "sign_in.html", None, {"target": target, "wrong": wrong}, 401)
+    def _sign_in_form(self, request: Request, target: str, wrong: str | None = None, status: int = 401) -> Response:
+        return self._shown(request, "sign_in.html", None, {"target": target, "wrong": wrong}, status)
 
     async def _sign_out(self, request: Request) -> Response:
         await forms.fields(request)

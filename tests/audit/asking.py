@@ -37,5 +37,5 @@ def by(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def with_query(path: str, **query: Any) -> str:
+def with_query(path: str, /, **query: Any) -> str:
     return f"{path}?{urlencode(query)}"

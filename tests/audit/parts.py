@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from sqlalchemy import insert
@@ -49,46 +50,59 @@ async def add_keys(engine: AsyncEngine) -> None:
 
 async def add(engine: AsyncEngine, id_: str, *, ago: timedelta = timedelta(minutes=5), **more: Any) -> datetime:
     """An interception that took two seconds; when it started."""
-    at = NOW - ago
-    row = {
+    await _insert(engine, tables.interceptions, [_interception(id_, NOW - ago) | more])
+    return NOW - ago
+
+
+async def add_many(engine: AsyncEngine, number: int) -> list[str]:
+    """So many interceptions, two at a time, each with a round; their ids in order."""
+    ids = [f"i{one:04}" for one in range(number)]
+    at = [NOW - timedelta(hours=10) + timedelta(seconds=one // 2) for one in range(number)]
+    await _insert(engine, tables.interceptions, [_interception(id_, then) for id_, then in zip(ids, at, strict=True)])
+    await _insert(engine, tables.token_usages, [_record(id_, _TOKENS) for id_ in ids])
+    return ids
+
+
+def _interception(id_: str, at: datetime) -> dict[str, Any]:
+    return {
         "id": id_, "initiator_id": "ada", "provider": "openai", "provider_name": "openai", "model": "gpt-5",
         "route": "/openai/v1/responses", "streaming": True, "client": "Codex", "credential_kind": "centralized",
         "rounds": 1, "started_at": at, "ended_at": at + timedelta(seconds=2), "status": "completed", "metadata": {},
     }  # fmt: skip
-    await _insert(engine, tables.interceptions, row | more)
-    return at
+
+
+_TOKENS = {
+    "input_tokens": 100, "output_tokens": 20, "cache_read_input_tokens": 7, "cache_write_input_tokens": 3,
+    "cost_micros": 1000,
+}  # fmt: skip
 
 
 async def add_tokens(engine: AsyncEngine, owner: str, *, cost: int | None = 1000, **more: Any) -> None:
-    await _record(engine, tables.token_usages, owner, {
-        "input_tokens": 100, "output_tokens": 20, "cache_read_input_tokens": 7, "cache_write_input_tokens": 3,
-        "cost_micros": cost, **more,
-    })  # fmt: skip
+    await _insert(engine, tables.token_usages, [_record(owner, _TOKENS | {"cost_micros": cost} | more)])
 
 
 async def add_prompt(engine: AsyncEngine, owner: str, prompt: str) -> None:
-    await _record(engine, tables.user_prompts, owner, {"prompt": prompt})
+    await _insert(engine, tables.user_prompts, [_record(owner, {"prompt": prompt})])
 
 
 async def add_thought(engine: AsyncEngine, owner: str, content: str) -> None:
-    await _record(engine, tables.model_thoughts, owner, {"content": content, "metadata": {"source": "thinking"}})
+    row = {"content": content, "metadata": {"source": "thinking"}}
+    await _insert(engine, tables.model_thoughts, [_record(owner, row)])
 
 
 async def add_call(engine: AsyncEngine, owner: str, tool: str, **more: Any) -> None:
     row = {"provider_tool_call_id": "call_1", "tool": tool, "injected": False, "input": {"path": "/x"}}
-    await _record(engine, tables.tool_usages, owner, row | more)
+    await _insert(engine, tables.tool_usages, [_record(owner, row | more)])
 
 
-_made = 0
+_numbers = count()
 
 
-async def _record(engine: AsyncEngine, table: Any, owner: str, row: dict[str, Any]) -> None:
-    global _made
-    _made += 1
-    made = {"id": f"record-{_made:06}", "interception_id": owner, "created_at": NOW, "metadata": {}}
-    await _insert(engine, table, made | row)
+def _record(owner: str, row: dict[str, Any]) -> dict[str, Any]:
+    made = {"id": f"record-{next(_numbers):06}", "interception_id": owner, "created_at": NOW, "metadata": {}}
+    return made | row
 
 
-async def _insert(engine: AsyncEngine, table: Any, row: dict[str, Any]) -> None:
+async def _insert(engine: AsyncEngine, table: Any, rows: list[dict[str, Any]]) -> None:
     async with engine.begin() as connection:
-        await connection.execute(insert(table).values(row))
+        await connection.execute(insert(table), rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from aibridge.testing import answer
 from tests.gateway.serving import Served, chat, gateway
@@ -114,3 +116,13 @@ async def test_a_websocket_is_told_to_come_over_http() -> None:
         response = await raw(served, f"GET /openai/v1/responses HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n".encode())
         assert response.split(b" ")[1] == b"426"
         assert b"POST the same request over HTTP" in response
+
+
+async def test_pages_of_our_own_are_found_below_their_prefix() -> None:
+    async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(scope["path"])(scope, receive, send)
+
+    async with gateway(pages={"/ui/": shown}) as served:
+        for path in ("/ui/", "/ui/log", "/ui/interceptions/1"):
+            assert (await served.client.get(path)).text == path
+        assert (await served.client.get("/uix")).status_code == 404

@@ -61,8 +61,9 @@ class Filters:
         return found
 
     def _calls_the_tool(self) -> ColumnElement[bool]:
-        calls = select(tool_usages.c.id).where(tool_usages.c.interception_id == interceptions.c.id)
-        return calls.where(tool_usages.c.tool == self.tool).exists()
+        calls = tool_usages.alias()  # whoever uses these conditions may ask for tool usages as well
+        query = select(calls.c.id).where(calls.c.interception_id == interceptions.c.id, calls.c.tool == self.tool)
+        return query.correlate(interceptions).exists()
 
     def within(self, now: datetime, window: timedelta) -> Filters:
         """These, and nothing older than `window` where no beginning is given."""

@@ -68,7 +68,7 @@ async def add_snippets(connection: AsyncConnection, rows: Sequence[Row]) -> None
     """Gives each row `prompt`, the beginning of what was asked; None where that is not kept."""
     text = func.substr(user_prompts.c.prompt, 1, _SNIPPET)
     query = select(user_prompts.c.interception_id, text).where(user_prompts.c.interception_id.in_(_ids(rows)))
-    prompts = dict((await connection.execute(query)).tuples().all())
+    prompts: dict[str, str] = dict((await connection.execute(query)).all())
     for row in rows:
         row["prompt"] = prompts.get(row["id"]) or None
 

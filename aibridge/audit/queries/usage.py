@@ -55,6 +55,8 @@ async def by_tool(connection: AsyncConnection, filters: Filters) -> list[Row]:
         .where(*filters.conditions())
         .group_by(*keys)
     )  # fmt: skip
+    if filters.tool is not None:
+        query = query.where(table.tool == filters.tool)
     rows = [dict(row) for row in (await connection.execute(query)).mappings() if row["tool"] is not None]
     return sorted(rows, key=lambda row: (-row["calls"], row["tool"]))
 
