@@ -47,6 +47,7 @@ async def test_a_real_server_over_stdio_tells_the_time() -> None:
         assert await servers.settled(30)
         box = servers.offer(ME, "")
         assert [tool.name for tool in box.tools] == ["bmcp_time_convert_time", "bmcp_time_get_current_time"]
+        assert list(servers.known()) == list(box.tools)
         assert {(tool.server, tool.server_url) for tool in box.tools} == {("time", sys.executable)}
         result = await run(box, "get_current_time", {"timezone": "Europe/Vienna"})
         assert '"timezone": "Europe/Vienna"' in result.text
