@@ -51,7 +51,7 @@ class Door:
     async def viewer(self, request: Request) -> Viewer:
         """Raises Unauthorized or Forbidden."""
         try:
-            identity = await self._identify(tuple(request.scope["headers"]))
+            identity = await self._identify(tuple(request.scope["headers"]), _peer(request))
         except Unauthorized:
             actor = await self._remembered(request.cookies.get(SESSION_COOKIE, ""))
             if actor is None:
@@ -63,7 +63,7 @@ class Door:
         """A new session for whoever shows this key. Raises Unauthorized or Forbidden."""
         headers = [header for header in request.scope["headers"] if header[0] in (b"host", b"origin")]
         encoded = key.strip().encode("latin-1", errors="replace")
-        identity = await self._identify((*headers, (b"authorization", b"Bearer " + encoded)))
+        identity = await self._identify((*headers, (b"authorization", b"Bearer " + encoded)), _peer(request))
         row = await self._key(identity.actor.key_id or "")
         if row is None:
             raise Unauthorized("This is no key of this gateway.")
@@ -85,6 +85,10 @@ class Door:
             return None
         async with self._engine.connect() as connection:
             return await keys.secret_of(connection, id_)
+
+
+def _peer(request: Request) -> str | None:
+    return None if request.client is None else request.client.host
 
 
 def _signature(claim: str, key_hash: str) -> str:

@@ -25,7 +25,7 @@ KEYS: dict[str, tuple[str, Role]] = {
 class KnownKeys:
     """Identify, by the keys above."""
 
-    async def __call__(self, headers: Headers) -> Identity:
+    async def __call__(self, headers: Headers, peer: str | None = None) -> Identity:
         key = dict(headers).get(b"authorization", b"").decode().removeprefix("Bearer ")
         if key not in KEYS:
             raise Unauthorized("This is no key of this gateway.")
@@ -36,7 +36,7 @@ class KnownKeys:
 class Anybody:
     """Identify where nobody signs in."""
 
-    async def __call__(self, headers: Headers) -> Identity:
+    async def __call__(self, headers: Headers, peer: str | None = None) -> Identity:
         return Identity(Actor("anonymous", role="admin"), None)
 
 

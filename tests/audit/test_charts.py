@@ -24,7 +24,7 @@ def test_the_first_day_is_a_whole_one() -> None:
 
 
 def test_every_hour_has_its_column() -> None:
-    rows = filled([used(hour="2026-11-18 10", requests=4)], "hour", SINCE, SINCE.replace(hour=11))
+    rows = filled([used(hour="2026-11-18 10", requests=4)], "hour", SINCE, SINCE.replace(hour=11, minute=0))
     assert [(row["label"], row["requests"]) for row in rows] == [("18 Nov 09:00", 0), ("18 Nov 10:00", 4)]
 
 

@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,10 +16,8 @@ from aibridge.store.tables import keys
 from tests.audit.asking import mounted, opened
 from tests.audit.parts import NOW, KnownKeys, add, add_keys
 
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/a.db"
+# The queries are tested on PostgreSQL by the API's tests.
+pytestmark = pytest.mark.only_on("sqlite")
 
 
 @pytest.fixture

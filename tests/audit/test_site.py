@@ -22,10 +22,8 @@ def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html.split("<main", 1)[1]).split())
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """The queries are tested on PostgreSQL by the API's tests."""
-    return f"sqlite:///{tmp_path}/a.db"
+# The queries are tested on PostgreSQL by the API's tests.
+pytestmark = pytest.mark.only_on("sqlite")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from aibridge.audit.encoding import cell
 from aibridge.audit.site import PAGES
 from aibridge.store.engine import open_engine
-from aibridge.store.migrate import migrate
 from aibridge.store.tables import interceptions
 from tests.audit.asking import by, opened, with_query
 from tests.audit.parts import add, add_call, add_keys, add_prompt, add_thought, add_tokens
+from tests.databases import Database
 
 AUDITOR = by("aib_auditor")
 SQL = [
@@ -40,14 +39,13 @@ EVIL = [
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/a.db"
+def url(database: Database) -> str:
+    return database.url
 
 
 @pytest.fixture
 async def engine(url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_engine(url)
-    await migrate(engine)
     await add_keys(engine)
     yield engine
     await engine.dispose()
@@ -116,6 +114,7 @@ async def test_37_another_s_records_do_not_exist(client: httpx2.AsyncClient, eng
 
 
 @pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.only_on("sqlite")
 async def test_38_what_is_recorded_is_shown_as_text(client: httpx2.AsyncClient, engine: AsyncEngine, evil: str) -> None:
     """The browser's own tests say that nothing of it runs."""
     await add(engine, "i", client_session_id=evil, model=evil, client=evil, error_message=evil, error_type=evil,
@@ -157,6 +156,7 @@ class Elements(HTMLParser):
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/ui/none", "/ui/sign-in"])
+@pytest.mark.only_on("sqlite")
 async def test_38_every_page_lets_nothing_foreign_in(client: httpx2.AsyncClient, path: str) -> None:
     headers = (await client.get(path, headers=AUDITOR)).headers
     policy = dict(rule.strip().split(" ", 1) for rule in headers.get("content-security-policy", "x y").split(";"))
@@ -170,6 +170,7 @@ async def test_38_every_page_lets_nothing_foreign_in(client: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.only_on("sqlite")
 async def test_39_no_cell_is_a_formula(client: httpx2.AsyncClient, engine: AsyncEngine, begin: str) -> None:
     evil = f"{begin}cmd|'/c calc'!A1"
     await add(engine, "i", model=evil, client=evil, error_message=evil, initiator_id=evil)
