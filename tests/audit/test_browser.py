@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from aibridge.audit import open_audit
 from aibridge.audit.site import PAGES
-from aibridge.gateway.server import listen
+from aibridge.gateway.listening import listen
 from aibridge.store.engine import open_engine
 from aibridge.store.migrate import migrate
 from tests.audit.asking import mounted
