@@ -28,6 +28,7 @@ from aibridge.gateway.listening import listen, url_of
 from aibridge.gateway.server import Server
 from aibridge.gateway.services import Services
 from aibridge.ports import Identify, NoRecall, Recalls
+from aibridge.pricing import Price, Prices
 from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
 from aibridge.reload import Reload, reloading
@@ -41,7 +42,7 @@ from aibridge.telemetry.redaction import Redactor
 from aibridge.tools.pinning import MemoryPins, Pins
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
-from aibridge.wiring import audit_sources, breaker_watch, connection_limits, secrets
+from aibridge.wiring import audit_sources, breaker_watch, connection_limits, price_list, secrets
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,8 @@ async def opened(
     async with AsyncExitStack() as stack:
         telemetry = _telemetry(settings, redactor)
         stack.push_async_callback(telemetry.close)
-        recorder = await stack.enter_async_context(_recorder(settings, telemetry.metrics))
+        prices = Prices(*price_list(settings))
+        recorder = await stack.enter_async_context(_recorder(settings, telemetry.metrics, prices))
         await stack.enter_async_context(keeping(settings.recorder.url, settings.recorder.retention_days))
         telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: recorder.spooled)
         identify = await stack.enter_async_context(open_identify(settings.auth, settings.recorder.url))
@@ -148,6 +150,7 @@ async def opened(
         async def renew(newer: Settings) -> None:
             redactor.forget(secrets(newer))
             await rooms.renew(newer)
+            prices.renew(*price_list(newer))
 
         reload = Reload(
             settings,
@@ -199,7 +202,7 @@ def _telemetry(settings: Settings, redactor: Redactor) -> Telemetry:
     return Telemetry(Metrics(), traces)
 
 
-def _recorder(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[Recorder]:
+def _recorder(settings: Settings, metrics: Metrics, price: Price) -> AbstractAsyncContextManager[Recorder]:
     one = settings.recorder
     return open_recorder(
         one.url,
@@ -208,6 +211,7 @@ def _recorder(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManag
         spool_max_bytes=one.spool_max_bytes,
         when_full=one.when_full,
         dropped=metrics.count_dropped,
+        price=price,
     )
 
 

@@ -11,8 +11,6 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Protocol
 
-from genai_prices import Usage, calc_price
-
 from aibridge.model import JSON, TokenUsage
 
 _GENAI_PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "copilot": "github-copilot"}
@@ -35,6 +33,10 @@ class Price(Protocol):
     def __call__(self, provider: str, model: str, usage: TokenUsage) -> Cost | None:
         """`provider`: its name in the configuration. None where no price is known."""
         ...
+
+
+def no_price(provider: str, model: str, usage: TokenUsage) -> None:
+    """Implements Price for whoever keeps no accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,15 @@ class Prices:
 
         Otherwise the type does. `now`: seconds since 1970; some prices hold from a day on, or at some hours.
         """
-        self._own = own
-        self._accounts = accounts or {}
         self._now = now
         self._tariff = lru_cache(_KEPT)(self._look_up)
+        self.renew(own, accounts or {})
+
+    def renew(self, own: Sequence[OwnPrice], accounts: Mapping[str, tuple[str, str]]) -> None:
+        """From now on these hold."""
+        self._own = own
+        self._accounts = accounts
+        self._tariff.cache_clear()
 
     def __call__(self, provider: str, model: str, usage: TokenUsage) -> Cost | None:
         """What a round cost."""
@@ -121,6 +128,8 @@ def _own_tariff(own: OwnPrice) -> _Tariff:
 
 
 def _genai_tariff(model: str, hour: int, *, url: str | None = None, provider: str | None = None) -> _Tariff | None:
+    from genai_prices import Usage, calc_price  # 0.1 s and some megabytes: not before there is something to pay
+
     at = datetime.fromtimestamp(hour * 3600, UTC)
     try:
         if url is not None:

@@ -12,6 +12,7 @@ from aibridge.gateway.connection import ConnectionLimits
 from aibridge.gateway.credentials import central_credentials
 from aibridge.gateway.files import connections_for
 from aibridge.gateway.services import Limits
+from aibridge.pricing import OwnPrice
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
 from aibridge.recorder import Recorder
 from aibridge.telemetry import propagation
@@ -123,6 +124,14 @@ def _breaker(one: config.CircuitBreaker | None) -> BreakerSettings | None:
     if one is None:
         return None
     return BreakerSettings(one.failure_threshold, one.interval, one.open, one.half_open_requests)
+
+
+def price_list(settings: Settings) -> tuple[list[OwnPrice], dict[str, tuple[str, str]]]:
+    """The operator's own prices, and whose hold else: each provider's type and address."""
+    own = [OwnPrice(pattern, **one.model_dump()) for pattern, one in settings.prices.items()]
+    return own, {
+        name: (one.type, one.base_url or DEFAULT_BASE_URLS[one.type]) for name, one in settings.providers.items()
+    }
 
 
 def breaker_watch(metrics: Metrics) -> Watch:

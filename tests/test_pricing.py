@@ -101,8 +101,18 @@ def test_half_a_millionth_is_rounded_up() -> None:
 def test_a_price_is_looked_up_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     now, looking = [0.0], Mock(wraps=calc_price)
     prices = Prices([], ACCOUNTS, now=lambda: now[0])
-    monkeypatch.setattr("aibridge.pricing.calc_price", looking)
+    monkeypatch.setattr("genai_prices.calc_price", looking)
     for moment in (1_700_000_000.0, 1_700_000_001.0, 1_700_003_601.0):
         now[0] = moment
         prices("openai", "gpt-5", a_round())
     assert looking.call_count == 2
+
+
+def test_new_prices_hold_from_then_on() -> None:
+    prices = Prices([OwnPrice("m", 1, 1)])
+    before = prices("x", "m", a_round(1, 0))
+    prices.renew([OwnPrice("m", 2, 2)], {})
+    after = prices("x", "m", a_round(1, 0))
+    assert before is not None
+    assert after is not None
+    assert (before.micros, after.micros) == (1, 2)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from aibridge.pricing import Price, no_price
 from aibridge.recorder.intake import Intake
 from aibridge.recorder.losses import Losses
 from aibridge.recorder.spool import Segment, Spool
@@ -40,11 +41,12 @@ class Drain:
         writer: Writer,
         losses: Losses,
         *,
+        price: Price = no_price,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         loop = asyncio.get_running_loop()
         why = "the database cannot take them"
-        self._intake = Intake(engine, lambda count: loop.call_soon_threadsafe(losses.add, count, why))
+        self._intake = Intake(engine, lambda count: loop.call_soon_threadsafe(losses.add, count, why), price)
         self._engine = engine
         self._spool = spool
         self._writer = writer

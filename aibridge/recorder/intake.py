@@ -8,9 +8,11 @@ from contextlib import suppress
 
 from sqlalchemy import Engine
 
+from aibridge.model import TokenUsage
+from aibridge.pricing import Cost, Price, no_price
 from aibridge.recorder.batch import Batch
 from aibridge.recorder.frames import DamagedError, read
-from aibridge.recorder.rows import Entry
+from aibridge.recorder.rows import Entry, Kind, priced_row
 from aibridge.recorder.spool import Segment
 
 logger = logging.getLogger(__name__)
@@ -22,12 +24,16 @@ _ROWS = 2000
 
 
 class Intake:
-    """Takes files in, on the database's thread. `dropped`: is told how many rows the database takes in no way."""
+    """Takes files in, on the database's thread, where prices are looked up too: nobody waits for it.
 
-    def __init__(self, engine: Engine, dropped: Callable[[int], object]) -> None:
+    `dropped`: is told how many rows the database takes in no way.
+    """
+
+    def __init__(self, engine: Engine, dropped: Callable[[int], object], price: Price = no_price) -> None:
         self._engine = engine
         self._batch = Batch(engine.dialect)
         self._dropped = dropped
+        self._price = price
 
     def take_in(self, segment: Segment) -> None:
         """Writes all of a file into the database, then deletes it. Raises DBAPIError: all may be tried again.
@@ -47,9 +53,17 @@ class Intake:
             _delete(segment)
 
     def _write(self, entries: list[Entry]) -> None:
-        dropped = self._batch.write(self._engine, entries)
+        charged = [(kind, priced_row(row, self._known_price) if kind == Kind.TOKENS else row) for kind, row in entries]
+        dropped = self._batch.write(self._engine, charged)
         if dropped:
             self._dropped(len(dropped))
+
+    def _known_price(self, provider: str, model: str, usage: TokenUsage) -> Cost | None:
+        try:
+            return self._price(provider, model, usage)
+        except Exception:  # a record without a price is better than none
+            logger.exception("the price of %.100r could not be told", model)
+            return None
 
 
 def _frames(segment: Segment) -> Iterator[Frame]:

@@ -12,6 +12,7 @@ from tempfile import gettempdir
 
 from sqlalchemy.exc import DBAPIError
 
+from aibridge.pricing import Price, no_price
 from aibridge.recorder.admission import Policy
 from aibridge.recorder.drain import Drain
 from aibridge.recorder.instances import HEARTBEAT_SECONDS, Instance
@@ -45,6 +46,7 @@ async def open_recorder(
     spool_max_bytes: int = 1024**3,
     when_full: Policy = "refuse",
     dropped: Callable[[int], object] = lambda count: None,
+    price: Price = no_price,
     queue_size: int = 10_000,
     start_seconds: float = 5.0,
     close_seconds: float = 10.0,
@@ -54,7 +56,8 @@ async def open_recorder(
     """A recorder on a database that has been brought up to date, with what dead processes left behind taken in.
 
     `spool_dir`: None is beside the database. `spool_max_bytes`, `when_full`: when interceptions are no longer
-    recorded, and what becomes of them. `dropped`: is told how many records were lost. `queue_size`: rows in memory.
+    recorded, and what becomes of them. `dropped`: is told how many records were lost. `price`: tells what tokens cost,
+    on a thread beside the event loop. `queue_size`: rows in memory.
     `start_seconds`: a start that is not durable by then is refused. `close_seconds`: for bringing the spool to the
     database on leaving; what is not there by then stays in the spool. `now`, `sleep`: the clock.
     Raises StoreError where the database or the spool's directory cannot be used.
@@ -76,7 +79,9 @@ async def open_recorder(
             now=now,
             sleep=sleep,
         )
-        drain = Drain(open_sync_engine(url, busy_seconds=_BUSY_SECONDS), spool, writer, losses, sleep=sleep)
+        drain = Drain(
+            open_sync_engine(url, busy_seconds=_BUSY_SECONDS), spool, writer, losses, price=price, sleep=sleep
+        )
         recorder = Recorder(writer, drain, spool, prompts=prompts, now=now)
         try:
             heart = await _start_heart(drain, spool, instance, sleep)

@@ -50,7 +50,7 @@ class Recorder:
 
     async def record(self, interception: Interception, record: Record) -> None:
         """Takes one record; waits while too many are in memory."""
-        await self._writer.put(*record_row(interception.id, record, self._prompts, self._now()))
+        await self._writer.put(*record_row(interception, record, self._prompts, self._now()))
 
     async def finish(self, interception: Interception, outcome: Outcome) -> None:
         """Takes the end at once, room or not: there are no more ends than interceptions under way."""

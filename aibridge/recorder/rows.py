@@ -9,6 +9,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 
 from aibridge.model import Interception, Outcome, PromptRecord, Record, ThoughtRecord, TokenUsage, ToolUsage, new_id
+from aibridge.pricing import Price
 
 Prompts = Literal["full", "none"]
 """Whether the words of person and model are kept, or only that there were some."""
@@ -60,7 +61,7 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
         "instance_id",
     ),
     Kind.PROMPT: (*_RECORD, "prompt", "metadata", "created_at"),
-    Kind.TOKENS: (*_RECORD, *_COUNTS, "metadata", "created_at"),
+    Kind.TOKENS: (*_RECORD, *_COUNTS, "metadata", "created_at", "cost_micros", "price"),
     Kind.TOOL: (*_RECORD, *_CALL, "metadata", "created_at", "completed_at"),
     Kind.THOUGHT: ("id", "interception_id", "content", "metadata", "created_at"),
     # These change a row that is there: `interception` says which.
@@ -117,11 +118,12 @@ def given_up_row(start: Row, now: datetime) -> Row:
     return end_row(str(start[0]), Outcome("cancelled", 0, "cancelled", message), now)
 
 
-def record_row(interception_id: str, record: Record, prompts: Prompts, now: datetime) -> tuple[Kind, Row]:
+def record_row(interception: Interception, record: Record, prompts: Prompts, now: datetime) -> tuple[Kind, Row]:
     """One record, and what it is."""
+    interception_id = interception.id
     match record:
         case TokenUsage():
-            return Kind.TOKENS, _token_row(interception_id, record, now)
+            return Kind.TOKENS, _token_row(interception, record, now)
         case PromptRecord():
             text = record.prompt if prompts == "full" else ""
             return Kind.PROMPT, (new_id(now), interception_id, record.response_id, text, {}, now)
@@ -134,10 +136,11 @@ def record_row(interception_id: str, record: Record, prompts: Prompts, now: date
             assert_never(record)
 
 
-def _token_row(interception_id: str, usage: TokenUsage, now: datetime) -> Row:
+def _token_row(interception: Interception, usage: TokenUsage, now: datetime) -> Row:
+    """Whose prices hold stands where their result will: see priced_row."""
     return (
         new_id(now),
-        interception_id,
+        interception.id,
         usage.response_id,
         usage.input,
         usage.output,
@@ -145,7 +148,17 @@ def _token_row(interception_id: str, usage: TokenUsage, now: datetime) -> Row:
         usage.cache_write,
         dict(usage.extra),
         now,
+        interception.provider_name,
+        interception.model,
     )
+
+
+def priced_row(row: Row, price: Price) -> Row:
+    """A row of tokens as the database takes it: with what they cost, if that is known."""
+    told: tuple[Any, ...] = row[:-2]
+    usage = TokenUsage(*told[2:8])
+    cost = price(str(row[-2]), str(row[-1]), usage)
+    return (*told, *((cost.micros, cost.price) if cost else (None, None)))
 
 
 def _tool_row(interception_id: str, usage: ToolUsage, prompts: Prompts, now: datetime) -> Row:

@@ -20,12 +20,13 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aibridge.model import JSON
 from aibridge.tools.direct import CLIENT_INFO, DirectCalls, Trace
-from aibridge.tools.faults import ServerDown, explain, one_line
+from aibridge.tools.faults import ServerDown, explain
 from aibridge.tools.http import McpHttp, NewTransport, without_userinfo
 from aibridge.tools.listing import ListedTool, listed_tools
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Pauses, Timing
 from aibridge.tools.wire import http_client, opened
+from aibridge.tools.words import one_line
 
 logger = logging.getLogger(__name__)
 

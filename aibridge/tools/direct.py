@@ -39,9 +39,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from aibridge import __version__
 from aibridge.model import JSON
 from aibridge.tools.answer import Message, Place, is_events, messages, whole
-from aibridge.tools.faults import answered, one_line
+from aibridge.tools.faults import answered
 from aibridge.tools.http import McpHttp
 from aibridge.tools.listing import ListedTool
+from aibridge.tools.words import one_line
 
 logger = logging.getLogger(__name__)
 

@@ -7,29 +7,16 @@ from collections.abc import Iterable
 import httpx2
 from mcp import MCPError
 
-MAX_CHARS = 500
+from aibridge.tools.words import one_line, without
 
 
 class ServerDown(Exception):
     """The server isn't connected and could not be now."""
 
 
-def one_line(text: str, limit: int = MAX_CHARS) -> str:
-    """The text without line breaks and control characters, cut to `limit` characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 def explain(error: BaseException, secrets: Iterable[str] = ()) -> str:
     """Why something failed, in words, with every secret replaced by `***`."""
     return one_line(without(secrets, _words(_root(error))))
-
-
-def without(secrets: Iterable[str], text: str) -> str:
-    """The text with every secret replaced by `***`."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
 
 
 def _root(error: BaseException) -> BaseException:

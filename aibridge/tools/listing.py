@@ -9,9 +9,9 @@ import msgspec
 from mcp import Client, MCPError
 from mcp_types import METHOD_NOT_FOUND, Tool
 
-from aibridge.tools.faults import one_line
 from aibridge.tools.schema import encoded
 from aibridge.tools.settings import ServerSettings
+from aibridge.tools.words import one_line
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from aibridge.model import JSON
-from aibridge.tools.faults import one_line
 from aibridge.tools.timing import pause
+from aibridge.tools.words import one_line
 
 if TYPE_CHECKING:
     from aibridge.tools.listing import ListedTool

@@ -20,11 +20,12 @@ from aibridge.model import JSON, Text, ToolResult
 from aibridge.tools.breaker import Breaker
 from aibridge.tools.connection import Connection, Tools
 from aibridge.tools.direct import Trace
-from aibridge.tools.faults import ServerDown, explain, one_line, without
+from aibridge.tools.faults import ServerDown, explain
 from aibridge.tools.http import SESSION_LOST, NewTransport
 from aibridge.tools.result import tool_result
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Pauses, Timing, pause
+from aibridge.tools.words import one_line, without
 
 logger = logging.getLogger(__name__)
 

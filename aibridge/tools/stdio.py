@@ -21,7 +21,7 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from aibridge.tools.faults import one_line
+from aibridge.tools.words import one_line
 
 logger = logging.getLogger(__name__)
 

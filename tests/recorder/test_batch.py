@@ -26,7 +26,7 @@ def start(interception: Interception) -> Entry:
 
 
 def record(interception: Interception, what: Record) -> Entry:
-    entry = record_row(interception.id, what, "full", NOON)
+    entry = record_row(interception, what, "full", NOON)
     return as_read(entry)[0] if isinstance(what, ToolUsage) else entry
 
 

@@ -27,7 +27,7 @@ from tests.recorder.parts import (
 
 
 def prompt_row(name: str, text: str) -> Row:
-    return record_row(name, PromptRecord(text, None), "full", NOON)[1]
+    return record_row(an_interception(id=name), PromptRecord(text, None), "full", NOON)[1]
 
 
 async def begin(writer: Writer, name: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aibridge.model import ToolUsage
 from aibridge.recorder.frames import DamagedError, encode, read
 from aibridge.recorder.rows import Entry, Kind, record_row
-from tests.recorder.parts import NOON, as_read
+from tests.recorder.parts import NOON, an_interception, as_read
 
 VALUES = st.recursive(
     st.none()
@@ -97,7 +97,9 @@ def test_many_rows_make_several_frames() -> None:
 
 def test_json_comes_back_to_the_letter() -> None:
     text = b'{"b" : 1, "a":[1.00, 12345678901234567890123]}'
-    [(kind, row)] = as_read(record_row("i", ToolUsage("r", "c", "t", text, injected=True), "full", NOON))
+    [(kind, row)] = as_read(
+        record_row(an_interception(id="i"), ToolUsage("r", "c", "t", text, injected=True), "full", NOON)
+    )
     assert kind == Kind.TOOL
     assert msgspec.json.encode(row[6]) == text
 

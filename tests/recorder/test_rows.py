@@ -2,13 +2,13 @@
 
 import uuid
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import pytest
 
 from aibridge.model import Actor, Outcome, PromptRecord, Record, ThoughtRecord, TokenUsage, ToolUsage, new_id
+from aibridge.pricing import Cost, no_price
 from aibridge.recorder.rows import (
     COLUMNS,
     Kind,
@@ -17,6 +17,7 @@ from aibridge.recorder.rows import (
     given_up_row,
     interception_row,
     link_row,
+    priced_row,
     record_row,
 )
 from tests.recorder.parts import NOON, an_interception
@@ -27,7 +28,7 @@ def as_dict(kind: Kind, row: tuple[object, ...]) -> dict[str, Any]:
 
 
 def recorded(record: Record, prompts: Prompts = "full") -> tuple[Kind, dict[str, Any]]:
-    kind, row = record_row("i", record, prompts, NOON)
+    kind, row = record_row(an_interception(id="i"), record, prompts, NOON)
     return kind, as_dict(kind, row)
 
 
@@ -91,11 +92,19 @@ def test_a_link_knows_the_call() -> None:
     assert as_dict(Kind.LINK, link_row(child)) == {"interception": "i", "call": "c", "actor": "alice", "started": NOON}
 
 
-def test_tokens() -> None:
-    kind, row = recorded(TokenUsage("r", 1, 2, 3, 4, MappingProxyType({"audio": 5, "partial": True})))
+def test_tokens_and_what_they_cost() -> None:
+    asked: list[tuple[str, str, TokenUsage]] = []
+
+    def price(provider: str, model: str, usage: TokenUsage) -> Cost:
+        asked.append((provider, model, usage))
+        return Cost(7, {"source": "config"})
+
+    usage = TokenUsage("r", 1, 2, 3, 4, {"audio": 5, "partial": True})
+    kind, row = record_row(an_interception(id="i", provider_name="work", model="m"), usage, "full", NOON)
     assert kind is Kind.TOKENS
-    assert row.pop("id")
-    assert row == {
+    told = as_dict(kind, priced_row(row, price))
+    assert told.pop("id")
+    assert told == {
         "interception_id": "i",
         "provider_response_id": "r",
         "input_tokens": 1,
@@ -104,7 +113,11 @@ def test_tokens() -> None:
         "cache_write_input_tokens": 4,
         "metadata": {"audio": 5, "partial": True},
         "created_at": NOON,
+        "cost_micros": 7,
+        "price": {"source": "config"},
     }
+    assert asked == [("work", "m", usage)]
+    assert priced_row(row, no_price)[-2:] == (None, None)
 
 
 def test_a_call_bears_its_own_times() -> None:

@@ -22,7 +22,7 @@ def start_row(name: str, **changes: Any) -> Row:
 
 
 def prompt_row(name: str, text: str) -> Row:
-    return record_row(name, PromptRecord(text, None), "full", NOON)[1]
+    return record_row(an_interception(id=name), PromptRecord(text, None), "full", NOON)[1]
 
 
 def begin(writer: Writer, name: str) -> Waiter:

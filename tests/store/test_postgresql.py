@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,10 +106,10 @@ async def test_after_a_restart_no_coroutine_notices(database: Postgresql) -> Non
 
 
 async def test_the_recorder_outlives_a_restart_and_loses_nothing(
-    database: Postgresql, caplog: pytest.LogCaptureFixture
+    database: Postgresql, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.WARNING, "aibridge")
-    async with asyncio.timeout(60), open_recorder(database.url) as recorder:
+    async with asyncio.timeout(60), open_recorder(database.url, spool_dir=tmp_path) as recorder:
         before, after = an_interception(id="before"), an_interception(id="after")
         await recorder.start(before)
         database.server.stop()

@@ -4,7 +4,8 @@ import httpx2
 import pytest
 from mcp import MCPError
 
-from aibridge.tools.faults import ServerDown, explain, one_line
+from aibridge.tools.faults import ServerDown, explain
+from aibridge.tools.words import one_line
 
 REFUSED = httpx2.HTTPStatusError(
     "for url http://user:secret@host/sse?key=secret",
