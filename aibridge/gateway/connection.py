@@ -21,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from aibridge.dialects.refusal import refusal, refusal_headers
 from aibridge.errors import AibridgeError, ClientError
+from aibridge.gateway.departure import KEY as DEPARTURE
+from aibridge.gateway.departure import Departure, departure_of
 from aibridge.gateway.gathering import Gathering
 
 logger = logging.getLogger(__name__)
@@ -143,12 +145,17 @@ class Connection(HttpToolsProtocol):
         if len(self.headers) > MAX_HEADERS or len(self.url) > MAX_URL_BYTES:
             raise self._too_long()
         super().on_headers_complete()
+        cast(dict[str, Any], self.scope)[DEPARTURE] = Departure()
         self._framing = 0
         self.headers = []  # for trailers, which nobody reads: a request's headers are those that it began with
 
     def on_body(self, body: bytes) -> None:
         self._framing = 0
         super().on_body(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._tell_of_departure()
 
     def shutdown(self) -> None:
         if self._refused:
@@ -179,6 +186,7 @@ class Connection(HttpToolsProtocol):
         if cycle is not None and cycle.scope is self.scope:
             begun, cycle.disconnected = cycle.response_started, True
             cycle.message_event.set()
+            self._tell_of_departure()
             if begun:
                 self.transport.close()
                 return
@@ -192,6 +200,11 @@ class Connection(HttpToolsProtocol):
         if self.scope is not None:
             cast(dict[str, Any], self.scope)[_CUT] = why
         self.transport.abort()
+
+    def _tell_of_departure(self) -> None:
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            departure_of(cast(Scope, cycle.scope)).happen()
 
     def _hear_no_more(self) -> None:
         """The present request is answered, and then the connection closes."""

