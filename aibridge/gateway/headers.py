@@ -35,7 +35,8 @@ Values = Mapping[bytes, bytes]
 
 def forwardable(headers: Headers, withheld: frozenset[bytes] = frozenset()) -> Headers:
     """The client's headers that the provider may see; its credentials are not among them, nor those `withheld`."""
-    dropped = _NOT_FORWARDED | withheld | _named_by_connection(headers)
+    named = withheld | _named_by_connection(headers)
+    dropped = _NOT_FORWARDED | named if named else _NOT_FORWARDED
     return tuple(
         [header for header in headers if header[0] not in dropped and not header[0].startswith(_PREFIXES_NOT_FORWARDED)]
     )
@@ -50,7 +51,8 @@ def actor_headers(actor: Actor) -> Headers:
 
 def returnable(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the client may see."""
-    dropped = _NOT_RETURNED | _named_by_connection(headers)
+    named = _named_by_connection(headers)
+    dropped = _NOT_RETURNED | named if named else _NOT_RETURNED
     return [header for header in headers if header[0] not in dropped]
 
 

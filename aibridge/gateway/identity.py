@@ -108,10 +108,10 @@ def brought(headers: Headers) -> tuple[bytes | None, Credential | None]:
 def own_credential(headers: Headers) -> Credential | None:
     """The provider key that the caller brought, in the header it came in. Raises Unauthorized."""
     found = [header for header in headers if header[0] in _PROVIDERS]
-    keys = _other_keys(found)
-    if not found or keys.pop().startswith(_GATEWAY_KEY):
+    if not found:
         return None
-    return Credential("byok", found[0], mask(_key(found[0]).decode("latin-1")))
+    key = _key(found[0]) if len(found) == 1 else _other_keys(found).pop()
+    return None if key.startswith(_GATEWAY_KEY) else Credential("byok", found[0], mask(key.decode("latin-1")))
 
 
 def _other_keys(headers: Sequence[tuple[bytes, bytes]]) -> set[bytes]:

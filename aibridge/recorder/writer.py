@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LINGER_SECONDS = 0.05
 """How long an entry that nobody waits for may stay in memory to share a write with others."""
 
-REST_SECONDS = 0.002
+REST_SECONDS = 0.005
 """How long it is between two writes: each costs about the same, so under load more entries shall share one."""
 
 _ENOUGH = 500

@@ -40,16 +40,26 @@ def test_a_single_round_keeps_the_bytes_of_every_member_but_the_id(tools: tuple[
     played = hear(body, tools=tools, size=7)
 
     assert played.body == (
-        b'{"id":"%b","choices":[ {"index":0,"message":{"role":"assistant","content":"caf\\u00e9 \\ud83d\\ude00",'
-        b'"refusal":null,"annotations":[]},"logprobs":-0.0, "finish_reason":"stop"} ],"cost":0.00010,'
+        b'{"id":"%b",\n "choices":[ {"index":0,"message":{"role":"assistant","content":"caf\\u00e9 \\ud83d\\ude00",'
+        b'"refusal":null,"annotations":[]},"logprobs":-0.0, "finish_reason":"stop"} ], "cost":0.00010,'
         b'"system_fingerprint":"f","usage":{"prompt_tokens":3,"x":1E2}}' % UUID.encode()
     )
+
+
+def test_an_id_that_stands_elsewhere_or_not_alone_is_changed_too() -> None:
+    choices = (
+        b'"choices":[ {"message":{"role":"assistant","content":"Five.","x":{"id":"inner"}},"finish_reason":"stop"} ]'
+    )
+    for body in (b'{%b,"id":"resp-1"}' % choices, b'{"id":"resp-1",%b}' % choices, b"{%b}" % choices):
+        told = hear(body).body
+        assert json.loads(told)["id"] == UUID
+        assert choices in told
 
 
 @pytest.mark.parametrize("odd", [b'"half \\ud83d"', b"NaN"])
 def test_what_only_a_lenient_reader_understands_is_written_anew(odd: bytes) -> None:
     message = b'{"role":"assistant","content":"Five.","x":%b}' % odd
-    played = hear(b'{"id":"resp-1","choices":[{"message":%b,"finish_reason":"stop"}]}' % message)
+    played = hear(b'{"choices":[{"message":%b,"finish_reason":"stop"}],"id":"resp-1"}' % message)
 
     assert answer(played)["id"] == UUID
     assert answer(played)["choices"][0]["message"]["content"] == "Five."

@@ -171,8 +171,8 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _extra_tokens(usage: Mapping[str, Any]) -> dict[str, JSON]:
     return {
-        name: count(_details(usage, details)[key])
+        names[key]: count(value)
         for details, names in _EXTRA_TOKENS.items()
-        for key, name in names.items()
-        if _details(usage, details).get(key) is not None
+        for key, value in _details(usage, details).items()
+        if key in names and value is not None
     }
