@@ -39,10 +39,12 @@ from aibridge.telemetry import logs, tracing
 from aibridge.telemetry.metrics import CONTENT_TYPE, Metrics
 from aibridge.telemetry.observer import Telemetry
 from aibridge.telemetry.redaction import Redactor
+from aibridge.telemetry.watch import interception_id
 from aibridge.tools.pinning import MemoryPins, Pins
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
-from aibridge.wiring import audit_sources, breaker_watch, connection_limits, price_list, secrets
+from aibridge.upstream.dump import Dumps
+from aibridge.wiring import audit_sources, breaker_watch, connection_limits, dumped, price_list, secrets
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +170,9 @@ async def opened(
         sources = audit_sources(lambda: rooms.tools, lambda: reload.settings, recorder)
         audit = await stack.enter_async_context(open_audit(settings.recorder.url, identify, sources))
         pages = {**_pages(readiness, scrape or _own(telemetry.metrics)), **audit}
-        furnish = _furnish(telemetry, recorder, recalls, identify, settings.auth)
+        dumps = Dumps(interception_id)
+        stack.push_async_callback(dumps.aclose)
+        furnish = _furnish(telemetry, recorder, recalls, identify, settings.auth, dumps)
         pins = await stack.enter_async_context(_pins(settings, changing=source is not None))
         rooms = Rooms(settings, furnish, pages, pins, watch=breaker_watch(telemetry.metrics))
         stack.push_async_callback(rooms.aclose)
@@ -228,14 +232,16 @@ async def _recalls(settings: Settings, *, changing: bool) -> AsyncIterator[Recal
         yield recalls
 
 
-def _furnish(telemetry: Telemetry, recorder: Recorder, recalls: Recalls, identify: Identify, auth: Auth) -> Furnish:
+def _furnish(
+    telemetry: Telemetry, recorder: Recorder, recalls: Recalls, identify: Identify, auth: Auth, dumps: Dumps
+) -> Furnish:
     """What every gateway is given, whatever its upstreams and tools are."""
     watched = telemetry.recorder(recorder)
 
     def furnish(upstreams: UpstreamClient, tools: ToolServers, settings: Settings) -> Services:
         return Services(
             identify=identify,
-            upstreams=telemetry.upstreams(upstreams),
+            upstreams=telemetry.upstreams(dumps.of(upstreams, dumped(settings), secrets(settings))),
             toolboxes=telemetry.toolboxes(tools),
             recorder=watched,
             recalls=recalls if settings.mcp_servers else NoRecall(),  # else no turn has a hidden part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 
 from aibridge import config
 from aibridge.audit import Health, OfferedTool, ProviderHealth, ServerHealth, Sources
@@ -170,6 +171,11 @@ def audit_sources(tools: Callable[[], ToolServers], settings: Callable[[], Setti
         return Health(providers, servers, recorder.report())
 
     return Sources(offered, health)
+
+
+def dumped(settings: Settings) -> dict[str, tuple[Provider, Path]]:
+    """The providers whose rounds are written down, each with its directory."""
+    return {name: (_provider(name, one), one.dump_dir) for name, one in settings.providers.items() if one.dump_dir}
 
 
 def secrets(settings: Settings) -> Iterator[str]:

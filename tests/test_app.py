@@ -248,6 +248,25 @@ def test_a_providers_key_is_seen_nowhere(gateway: Gateway, provider: FakeOpenAI,
     assert places_that_show(CANARY, gateway, response) == []
 
 
+def test_a_providers_key_is_in_no_dump(provider: FakeOpenAI, tmp_path: Path) -> None:
+    dumps = tmp_path / "dumps"
+    one = {"base_url": provider.url, "api_keys": [CANARY], "dump_dir": str(dumps), "retries": {"max": 0}}
+    with serving(tmp_path, settings(provider, providers={"openai": one})) as gateway:
+        asked = [ask(gateway, stream=True)]
+        for given in (answer("Well, ", error_event(f"The key {CANARY} was revoked")), error(400, f"Bad: {CANARY}")):
+            provider.handler = given
+            asked += [ask(gateway, stream=True), ask(gateway, user=f"Is {CANARY} a key?")]
+        gateway.signal(signal.SIGTERM)
+        assert gateway.status() == 0
+    first = asked[0].headers["x-aibridge-interception-id"]
+    written = {path.name: path.read_text() for path in dumps.rglob("*.http")}
+    assert len(written) == 6
+    assert {f"{first}-1.http", f"{first}-2.http"} < set(written)
+    assert "bmcp_clock_now" in written[f"{first}-1.http"]
+    assert written[f"{first}-2.http"].splitlines()[-1].startswith("--- complete")
+    assert [name for name, text in written.items() if CANARY in text] == []
+
+
 def test_a_providers_key_is_seen_nowhere_when_its_stream_tells_of_it(provider: FakeOpenAI, tmp_path: Path) -> None:
     provider.handler = answer("Well, ", error_event(f"The key {CANARY} was revoked"))
     with serving(tmp_path, settings(provider)) as gateway:

@@ -69,3 +69,9 @@ class Waiting:
 
 current: ContextVar[Watch | None] = ContextVar("aibridge_watch", default=None)
 """The watch of the interception that this task works for: handed from wrapper to wrapper."""
+
+
+def interception_id() -> str | None:
+    """The interception that this task works for; None where it works for none."""
+    watch = current.get()
+    return None if watch is None else watch.facts["interception_id"]

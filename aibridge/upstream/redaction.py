@@ -17,14 +17,14 @@ class Secrets:
     """The words that must not be seen, each with what stands for it.
 
     `all` are taken out of errors. `certain` are taken out of answers too: of what a model says nothing is garbled for
-    a key that is only a word, such as those that local servers are given.
+    a key that is only a word, such as those that local servers are given; with `doubtful` such words are as certain.
     """
 
     __slots__ = ("all", "certain", "within")
 
-    def __init__(self, credential: Credential | None, keys: Iterable[str]) -> None:
+    def __init__(self, credential: Credential | None, keys: Iterable[str], *, doubtful: bool = False) -> None:
         self.all = replacements(credential, keys)
-        self.certain = {secret: shown for secret, shown in self.all.items() if _certain(secret)}
+        self.certain = {secret: shown for secret, shown in self.all.items() if doubtful or _certain(secret)}
         self.within = frozenset(b"".join(self.certain))
         """The bytes that those hold."""
 
