@@ -177,6 +177,7 @@ class TokenUsage:
     cache_read: int = 0
     cache_write: int = 0
     extra: Mapping[str, JSON] = field(default_factory=dict)  # also {"estimated": true} or {"partial": true}
+    model: str | None = None  # the model that answered, as the provider calls it
 
 
 @dataclass(frozen=True, slots=True)

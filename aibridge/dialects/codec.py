@@ -99,6 +99,11 @@ def as_input(text: str, value: JSON | None) -> bytes:
     return encode(text if value is None else value)
 
 
+def text_or_none(value: JSON) -> str | None:
+    """A name or an id as a provider writes it; anything that is no text is none."""
+    return value if isinstance(value, str) else None
+
+
 def count(value: JSON) -> int:
     """A number of tokens as a provider writes it; anything that is none counts as 0."""
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -26,6 +26,7 @@ class MetricsListener:
         match record:
             case TokenUsage():
                 self._tokens(interception, record)
+                self._round(interception, record)
             case ToolUsage():
                 self._tool(interception, record)
             case PromptRecord():
@@ -61,6 +62,15 @@ class MetricsListener:
         for name, count in usage.extra.items():
             if type(count) is int and count > 0 and name not in _NOT_TOKENS:
                 tokens[provider, model, self._metrics.token_types(name), client] += count
+
+    def _round(self, interception: Interception, usage: TokenUsage) -> None:
+        """The same by OpenTelemetry's conventions, which count cached tokens as input."""
+        metrics, about = self._metrics, ("chat", interception.provider, self._model(interception))
+        metrics.token_usage.observe((*about, "input"), usage.input + usage.cache_read + usage.cache_write)
+        metrics.token_usage.observe((*about, "output"), usage.output)
+        watch = current.get()
+        if watch is not None and watch.round is not None:
+            metrics.operation_duration.observe(about, watch.round)
 
     def _tool(self, interception: Interception, usage: ToolUsage) -> None:
         provider, model = interception.provider_name, self._model(interception)

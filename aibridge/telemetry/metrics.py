@@ -19,6 +19,9 @@ _PREFIX: Final = "aibridge_"
 _TURNS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _FIRST_TOKENS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _OVERHEADS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+# Those that the conventions ask for.
+_TOKENS: Final = tuple(4.0**power for power in range(14))
+_ROUNDS: Final = tuple(0.01 * 2**power for power in range(14))
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -44,6 +47,7 @@ class Metrics:
         self._declare_recorder()
         self._declare_config()
         self._plain("tasks", "Tasks of the event loop").set_function(_tasks)
+        self._declare_conventions()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
@@ -99,6 +103,16 @@ class Metrics:
         self.reloads["applied" if good else "refused",] += 1
         self.reload_success.set(good)
 
+    def _declare_conventions(self) -> None:
+        """OpenTelemetry's metrics for clients of models, under the names that Prometheus gives them."""
+        labels = "gen_ai_operation_name gen_ai_provider_name gen_ai_request_model"
+        self.token_usage = self._conventional(
+            "gen_ai_client_token_usage", "Tokens of a round", f"{labels} gen_ai_token_type", _TOKENS
+        )
+        self.operation_duration = self._conventional(
+            "gen_ai_client_operation_duration_seconds", "From a round's request to its end", labels, _ROUNDS
+        )
+
     def observe_recorder(self, queue_depth: Callable[[], float], spooled_records: Callable[[], float]) -> None:
         """Takes what tells the recorder's state; both are asked at each scrape, so they must be quick."""
         self._queue_depth.set_function(queue_depth)
@@ -136,6 +150,10 @@ class Metrics:
 
     def _histogram(self, name: str, meaning: str, labels: str, buckets: tuple[float, ...]) -> Histogram:
         return self._registered(Histogram(self._name(name, labels), meaning, labels.split(), buckets))
+
+    def _conventional(self, name: str, meaning: str, labels: str, buckets: tuple[float, ...]) -> Histogram:
+        self.labels[name] = tuple(labels.split())
+        return self._registered(Histogram(name, meaning, labels.split(), buckets))
 
     def _registered(self, metric: M) -> M:
         self.registry.register(metric)

@@ -23,6 +23,8 @@ Attributes = Mapping[str, AttributeValue]
 
 _STEPS: Final = {"CreateInterceptor": Name.CREATE, "ProcessRequest": Name.PROCESS}
 _INPUT_CHARACTERS: Final = 100
+_REASONING: Final = ("completion_reasoning", "output_reasoning")
+"""What the dialects call the tokens of reasoning."""
 
 
 class Spans:
@@ -91,6 +93,7 @@ class Spans:
             Attribute.STREAMING: interception.streaming,
             Attribute.GEN_AI_PROVIDER: interception.provider,
             Attribute.REQUEST_MODEL: redact(interception.model),
+            Attribute.REQUEST_STREAM: interception.streaming,
         }
         if interception.session_id is not None:
             self._facts[Attribute.CONVERSATION] = redact(interception.session_id)
@@ -109,8 +112,11 @@ class Spans:
                 Attribute.CACHE_WRITE_TOKENS: usage.cache_write,
             }
         )
-        if usage.response_id is not None:
-            span.set_attribute(Attribute.RESPONSE_ID, usage.response_id)
+        said = {Attribute.RESPONSE_ID: usage.response_id, Attribute.RESPONSE_MODEL: usage.model}
+        span.set_attributes({key: self._plain(text) for key, text in said.items() if text is not None})
+        reasoning = next((usage.extra[name] for name in _REASONING if name in usage.extra), None)
+        if reasoning is not None:
+            span.set_attribute(Attribute.REASONING_TOKENS, reasoning)
         self._end_round()
 
     def conclude(self, outcome: Outcome) -> None:
@@ -124,6 +130,10 @@ class Spans:
         """Ends whatever is still open, the root too."""
         self._end_round()
         self.root.end()
+
+    def _plain(self, text: str) -> str:
+        """What a provider wrote, fit for an exporter: no secrets, no half an emoji."""
+        return self._redact(text.encode(errors="replace").decode())
 
     def _about_call(self, call: ToolCall) -> Attributes:
         about: dict[str, AttributeValue] = {

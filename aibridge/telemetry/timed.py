@@ -59,7 +59,8 @@ class _TimedRound:
         return await self._opening.__aexit__(kind, error, traceback)
 
     def _count(self) -> None:
-        self._watch.waited += self._watch.clock() - self._began
+        self._watch.round = self._watch.clock() - self._began
+        self._watch.waited += self._watch.round
 
 
 @final

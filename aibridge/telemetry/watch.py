@@ -14,7 +14,7 @@ Clock = Callable[[], float]
 class Watch:
     """Runs from the request's arrival. Entered, it is `current` in there, and in the tasks made in there."""
 
-    __slots__ = ("_token", "clock", "facts", "first_token", "started", "waited")
+    __slots__ = ("_token", "clock", "facts", "first_token", "round", "started", "waited")
 
     def __init__(self, interception_id: str, clock: Clock = perf_counter) -> None:
         self.facts = {"interception_id": interception_id}
@@ -23,6 +23,8 @@ class Watch:
         self.started = clock()
         self.waited = 0.0
         """Seconds spent waiting for the provider and for tools."""
+        self.round: float | None = None
+        """Seconds that the last round took."""
         self.first_token: float | None = None
         """Seconds from the start to the first bytes behind a successful head."""
 

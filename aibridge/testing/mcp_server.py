@@ -76,6 +76,7 @@ class MCPCall:
     tool: str
     arguments: dict[str, JSON]
     headers: dict[str, str]  # of the HTTP request it came in
+    meta: dict[str, JSON] = field(default_factory=dict)  # what came beside the arguments, as `_meta`
     outcome: Literal["running", "answered", "failed", "cancelled"] = "running"
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
@@ -237,7 +238,7 @@ class FakeMCPServer:
 
     async def _call_tool(self, context: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
         headers = dict(context.request.headers) if context.request is not None else {}
-        call = MCPCall(params.name, dict(params.arguments or {}), headers)
+        call = MCPCall(params.name, dict(params.arguments or {}), headers, dict(params.meta or {}))
         async with self._arrived:
             self.calls.append(call)
             self._arrived.notify_all()

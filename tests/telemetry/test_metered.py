@@ -87,6 +87,34 @@ def test_times_come_from_the_watch(metrics: Metrics) -> None:
     assert value(metrics, "time_to_first_token_seconds_sum", WHERE) == 0.7
 
 
+def test_each_round_is_told_by_the_conventions_too(metrics: Metrics) -> None:
+    with Watch("id") as watch:
+        watch.round = 3.0
+        play(metrics, USAGE, replace(USAGE, output=600))
+    found = samples(metrics)
+    about = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-x"}
+
+    def told(name: str, **more: str) -> float:
+        return found[f"gen_ai_client_{name}", frozenset((about | more).items())]
+
+    assert told("token_usage_sum", gen_ai_token_type="input") == 30  # by convention, cached ones count
+    assert told("token_usage_sum", gen_ai_token_type="output") == 605
+    assert told("token_usage_bucket", gen_ai_token_type="output", le="16.0") == 1
+    assert told("token_usage_bucket", gen_ai_token_type="output", le="1024.0") == 2
+    assert told("operation_duration_seconds_sum") == 6
+    assert told("operation_duration_seconds_bucket", le="2.56") == 0
+    assert told("operation_duration_seconds_bucket", le="5.12") == 2
+
+
+def test_a_round_whose_time_is_not_known_has_tokens_alone(metrics: Metrics) -> None:
+    play(metrics, USAGE)
+    with Watch("id"):
+        play(metrics, USAGE)
+    names = {name for name, _ in samples(metrics)}
+    assert "gen_ai_client_token_usage_count" in names
+    assert "gen_ai_client_operation_duration_seconds_count" not in names
+
+
 def test_an_answer_in_one_piece_has_no_first_token(metrics: Metrics) -> None:
     with Watch("id") as watch:
         watch.first_token = 0.7

@@ -24,6 +24,17 @@ PUBLIC = {
     "aibridge_config_reloads_total": ("outcome",),
     "aibridge_config_last_reload_success": (),
     "aibridge_tasks": (),
+    "gen_ai_client_token_usage": (
+        "gen_ai_operation_name",
+        "gen_ai_provider_name",
+        "gen_ai_request_model",
+        "gen_ai_token_type",
+    ),
+    "gen_ai_client_operation_duration_seconds": (
+        "gen_ai_operation_name",
+        "gen_ai_provider_name",
+        "gen_ai_request_model",
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from aibridge import __version__
@@ -19,6 +20,7 @@ from aibridge.errors import ClientError, Unavailable, UpstreamError, UpstreamTim
 from aibridge.model import Headers, Outcome, ToolResult
 from aibridge.ports import NoRecorder, Recorder
 from aibridge.telemetry import tracing
+from aibridge.telemetry.names import Attribute
 from aibridge.telemetry.redaction import Redactor
 from aibridge.telemetry.tracing import NoTracing, OpenTelemetry, Steps
 from tests.telemetry.fakes import (
@@ -50,6 +52,7 @@ COMMON = {
     "streaming": True,
     "gen_ai.provider.name": "openai",
     "gen_ai.request.model": "gpt-x",
+    "gen_ai.request.stream": True,
     "gen_ai.conversation.id": "session-7",
 }
 
@@ -166,7 +169,7 @@ async def test_what_the_spans_say(tracer: Tracer) -> None:
         "gen_ai.usage.input_tokens": 15,  # by convention, cached ones count
         "gen_ai.usage.output_tokens": 5,
         "gen_ai.usage.cache_read.input_tokens": 3,
-        "gen_ai.usage.cache_write.input_tokens": 2,
+        "gen_ai.usage.cache_creation.input_tokens": 2,
     }
     assert attributes(tracer.one("Intercept.ProcessRequest.ToolCall")) == COMMON | {
         "gen_ai.operation.name": "execute_tool",
@@ -181,6 +184,22 @@ async def test_what_the_spans_say(tracer: Tracer) -> None:
     assert attributes(ours)["mcp_server_name"] == "time"
     assert attributes(clients) == COMMON | {"gen_ai.tool.name": "read_file", "gen_ai.tool.call.id": "call_2"}
     assert attributes(tracer.one("Intercept.RecordPromptUsage")) == COMMON
+
+
+@pytest.mark.parametrize("name", ["completion_reasoning", "output_reasoning"])
+async def test_a_round_says_which_model_answered_and_how_long_it_thought(tracer: Tracer, name: str) -> None:
+    recorder = tracer.tracing.recorder(NoRecorder())
+    with tracer.tracing.intercept(*WHO):
+        await ask(good(), tracer)
+        await recorder.record(INTERCEPTION, replace(USAGE, model=f"gpt-x-2027 \ud800 {KEY}", extra={name: 7}))
+    told = attributes(tracer.one("Intercept.ProcessRequest.Upstream"))
+    assert told["gen_ai.response.model"] == "gpt-x-2027 ? [redacted]"
+    assert told["gen_ai.usage.reasoning.output_tokens"] == 7
+
+
+def test_the_names_are_those_of_the_conventions() -> None:
+    conventional = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
+    assert {one.value for one in Attribute if one.startswith("gen_ai.")} <= conventional
 
 
 async def test_a_rounds_span_ends_with_the_round_and_not_with_its_usage(tracer: Tracer) -> None:

@@ -13,10 +13,10 @@ from typing import cast
 import psutil
 
 from aibridge.model import Credential, Headers, Target
+from aibridge.ports import Upstream
 from aibridge.providers import OPENAI, Provider
 from aibridge.upstream import Account, BreakerSettings, UpstreamClient
 from aibridge.upstream.breakers import Watch, unwatched
-from aibridge.upstream.client import Upstream
 from aibridge.upstream.clock import REAL, Clock
 from aibridge.upstream.response import Response
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aibridge.dialects.body import Body
 from aibridge.dialects.chat_completions.round import ChatRound, choices_of
+from aibridge.dialects.codec import text_or_none
 from aibridge.errors import UpstreamError
 from aibridge.model import JSON
 
@@ -29,7 +30,8 @@ class ChatBody(Body[ChatRound]):
         choices = choices_of(answer)
         if not choices:
             raise UpstreamError("the provider's answer is no chat completion: it has no 'choices'")
-        self._round.response_id = answer["id"] if isinstance(answer.get("id"), str) else None
+        self._round.response_id = text_or_none(answer.get("id"))
+        self._round.model = text_or_none(answer.get("model"))
         self._round.usage = answer.get("usage")
         for number, choice in enumerate(choices):
             self._round.finish = choice.get("finish_reason")

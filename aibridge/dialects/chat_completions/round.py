@@ -73,6 +73,7 @@ class ChatRound:
         self.made: list[Call] = []  # every call, noise too
         self.text: list[str | bytes] = []  # bytes: plain chunks whose words nobody has asked for yet
         self.response_id: str | None = None
+        self.model: str | None = None
         self.finish: str | None = None
         self.usage: JSON = None
         self.ended = False  # all that will come has come

@@ -7,7 +7,7 @@ from typing import Any
 
 from aibridge.dialects.chat_completions.plain import PlainChunks
 from aibridge.dialects.chat_completions.round import Call, ChatRound, choices_of
-from aibridge.dialects.codec import decode, encode
+from aibridge.dialects.codec import decode, encode, text_or_none
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
 from aibridge.model import JSON
@@ -125,6 +125,7 @@ class ChatStream:
     def _chunk(self, data: bytes, chunk: dict[str, Any]) -> bytes:
         if self._round.response_id is None and isinstance(chunk.get("id"), str):
             self._round.response_id = chunk["id"]
+            self._round.model = text_or_none(chunk.get("model"))
         choices = choices_of(chunk)
         if choices:
             self._last = chunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aibridge.dialects.codec import as_object, count, encode
+from aibridge.dialects.codec import as_object, count, encode, text_or_none
 from aibridge.dialects.literals import Piece, spoken
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
@@ -65,6 +65,7 @@ class MessagesRound:
         self._tools = tools
         self.blocks: list[Block] = []
         self.response_id: str | None = None
+        self.model: str | None = None
         self.stop_reason: str | None = None
         self.usage: dict[str, JSON] = {}
         self.ended = False
@@ -75,7 +76,8 @@ class MessagesRound:
 
     def begin(self, message: Mapping[str, Any]) -> None:
         """Takes the message that a stream starts with, or a whole one, without its content."""
-        self.response_id = message["id"] if isinstance(message.get("id"), str) else None
+        self.response_id = text_or_none(message.get("id"))
+        self.model = text_or_none(message.get("model"))
         self.stop(message)
 
     def stop(self, delta: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aibridge.dialects.codec import as_object, count, encode
+from aibridge.dialects.codec import as_object, count, encode, text_or_none
 from aibridge.dialects.literals import Piece, spoken
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
@@ -31,6 +31,7 @@ class ResponsesRound:
         self.items: dict[int, dict[str, Any]] = {}  # by output index
         self._pieces: dict[int, list[Piece]] = {}  # the deltas of items that are not done
         self.response_id: str | None = None
+        self.model: str | None = None
         self.status: JSON = None
         self.error: UpstreamError | None = None  # why the provider failed, if it did
         self.usage: JSON = None
@@ -44,6 +45,7 @@ class ResponsesRound:
         """Takes the response object that a stream starts with."""
         if isinstance(response.get("id"), str):
             self.response_id = response["id"]
+            self.model = text_or_none(response.get("model"))
 
     def end(self, response: Mapping[str, Any]) -> None:
         """Takes the response object that a stream ends with, or a whole one."""
