@@ -122,7 +122,7 @@ def test_parallel_calls_run_together_and_are_answered_in_their_order(script: Scr
 
 @shows("one token record")
 def test_the_tokens_of_a_round_are_those_of_the_model_that_answered(script: Script) -> None:
-    played = script.play(Say(calls=[OURS]), ANSWER, members={"model": "asked-for"})
+    played = script.play(Say(calls=(OURS,)), ANSWER, members={"model": "asked-for"})
     answered = "claude-x" if script.voice.name == "messages" else "gpt-x"
     assert [usage.model for usage in played.of(TokenUsage)] == [answered] * 2
 
