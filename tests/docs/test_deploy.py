@@ -87,6 +87,7 @@ SHOWN = """
     interceptions_total interceptions_inflight interceptions_duration_seconds time_to_first_token_seconds
     overhead_seconds tokens_total injected_tool_invocations_total non_injected_tool_selections_total
     circuit_breaker_state circuit_breaker_rejects_total recorder_queue_depth recorder_spooled_records
+    recorder_dropped_records_total
 """
 
 
