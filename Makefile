@@ -36,12 +36,13 @@ test: $(INSTALLED) ## Run the tests and hold the coverage
 	@$(BIN)/coverage report --skip-covered --fail-under=90
 
 .PHONY: check
-check: $(INSTALLED) ## Lint, check types, imports, the Dockerfile and the docs
+check: $(INSTALLED) ## Lint, check types, imports, the Dockerfile and the docs (a site in build/site)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy $(wildcard aibridge tests benchmarks)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/hadolint Dockerfile
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@$(BIN)/pytest tests/docs
 
 .PHONY: bench
