@@ -42,7 +42,7 @@ check: $(INSTALLED) ## Lint, check types, imports, the Dockerfile and the docs (
 	@$(BIN)/mypy $(wildcard aibridge tests benchmarks)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/hadolint Dockerfile
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/pytest tests/docs
 
 .PHONY: bench

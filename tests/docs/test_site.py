@@ -19,7 +19,8 @@ def build(docs: Path, place: Path, config: str = CONFIG) -> tuple[int, str]:
     """Builds `place`/site; the exit status, and what was complained of."""
     file = place / "mkdocs.yml"
     file.write_text(config.replace("docs_dir: docs", f"docs_dir: {docs}"))
-    command = [MKDOCS, "build", "--strict", "--quiet", "--config-file", str(file), "--site-dir", str(place / "site")]
+    # Not --quiet: it would also keep --strict from hearing of what is wrong.
+    command = [MKDOCS, "build", "--strict", "--config-file", str(file), "--site-dir", str(place / "site")]
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "NO_COLOR": "1"}
     built = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=env)
     return built.returncode, built.stderr
@@ -28,7 +29,8 @@ def build(docs: Path, place: Path, config: str = CONFIG) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("docs")
-    assert build(ROOT / "docs", place) == (0, "")
+    status, complaints = build(ROOT / "docs", place)
+    assert status == 0, complaints
     return place / "site"
 
 
