@@ -1,7 +1,7 @@
 import asyncio
 from contextlib import suppress
 
-from aibridge.telemetry.watch import Watch, current
+from aibridge.telemetry.watch import Watch, current, interception_id
 from tests.telemetry.fakes import FakeClock
 
 
@@ -38,3 +38,9 @@ async def test_it_is_current_within_and_in_the_tasks_made_within() -> None:
     with Watch("id") as watch:
         assert await asyncio.create_task(seen()) is watch
     assert current.get() is None
+
+
+def test_a_task_knows_which_interception_it_works_for() -> None:
+    assert interception_id() is None
+    with Watch("0197"):
+        assert interception_id() == "0197"

@@ -122,7 +122,8 @@ class File:
         for number in count(1):
             try:
                 path = directory / f"{self._stem}-{number}.http"
-                return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+                # O_EXCL: nothing that is there is written to, and no link followed.
+                return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             except FileExistsError:
                 continue
         raise AssertionError("numbers do not end")

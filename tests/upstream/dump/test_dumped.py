@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -153,6 +153,28 @@ async def test_a_cut_says_by_what(tmp_path: Path) -> None:
     assert line.startswith("--- cut: openai ")
     [page] = pages(tmp_path).values()
     assert "data: 1\n\n" in page
+
+
+async def test_a_cut_is_told_though_whoever_reads_makes_do_with_what_came(tmp_path: Path) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.receive()
+        await connection.send(STREAM_HEAD + chunk(b"data: 1\n\n"))
+        connection.reset()
+
+    async with asyncio.timeout(10), serve(script) as provider, dumped(provider, tmp_path) as upstreams:
+        async with upstreams.bind(target()).open(b"{}") as response:
+            with suppress(UpstreamError):
+                async for _ in response:
+                    pass
+    [page] = pages(tmp_path).values()
+    assert page.splitlines()[-1].startswith("--- cut: openai ")
+
+
+async def test_an_answer_that_ends_like_the_beginning_of_a_key_is_whole(tmp_path: Path) -> None:
+    async with replying(reply(b"it is sk-canary-of")) as provider, dumped(provider, tmp_path) as upstreams:
+        await read(upstreams.bind(target()))
+    [page] = pages(tmp_path).values()
+    assert "\nit is sk-canary-of\n--- complete" in page
 
 
 async def test_a_provider_that_never_answers_leaves_the_request(tmp_path: Path) -> None:
