@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
         commands, "export", run, summary="write the audit records as CSV or JSON lines", description=DESCRIPTION,
         examples=EXAMPLES,
     )  # fmt: skip
-    parser.add_argument("kind", choices=("interceptions", "usage"))
-    parser.add_argument("--format", choices=("csv", "jsonl"), required=True)
+    parser.add_argument("kind", choices=("interceptions", "usage"), help="what is written")
+    parser.add_argument("--format", choices=("csv", "jsonl"), required=True, help="for a spreadsheet, or for a program")
     parser.add_argument("--since", metavar="TIME", help="started then or later: 2026-11-20, or an age such as 24h, 7d")
     parser.add_argument("--until", metavar="TIME", help="started before then")
     parser.add_argument("--actor", metavar="NAME", help="this person's alone")

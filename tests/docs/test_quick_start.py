@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 import sqlite3
@@ -83,8 +84,15 @@ def test_from_nothing_to_two_peoples_records(provider: FakeOpenAI, tmp_path: Pat
             assert asked.stdout == "It is late there.\n"
         query = block("sql", "SELECT")
         rows = until(lambda: both(tmp_path / "aibridge.db", query), 10)
+        bearer = {"authorization": f"Bearer {grace}"}
+        page = httpx2.get(f"{url}/ui/log", headers=bearer, trust_env=False, timeout=10).text
+        assert {"ada", "grace"} <= set(re.findall(r"\w+", page))
     assert [row[1] for row in rows] == ["grace", "ada"]
     assert {(row[3], row[4], row[5]) for row in rows} == {("gpt-4.1", "What time is it in Tokyo?", "get_current_time")}
+
+    [export] = lines("aibridge export")
+    table = list(csv.DictReader(run(*export[: export.index(">")]).splitlines()))
+    assert sorted({row["actor"] for row in table}) == ["ada", "grace"]
 
 
 def both(database: Path, query: str) -> list[tuple[object, ...]] | None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from aibridge.config import Settings
 from aibridge.testing.mcp_server import FakeMCPServer
-from aibridge.tools.toolbox import ToolServers
+from aibridge.wiring import tool_servers
 from tests.telemetry.test_tracing import TRACE, WHO, Tracer, header_of
-from tests.tools.support import ME, call_of, http
+from tests.tools.support import ME, call_of
 
 
 @pytest.mark.parametrize("handshake", [False, True], ids=["stateless", "handshake"])
@@ -18,7 +19,8 @@ async def test_each_call_tells_its_server_of_its_own_span(handshake: bool) -> No
     tracer = Tracer()
     async with FakeMCPServer(handshake=handshake) as server, asyncio.timeout(30):
         server.tool("now", "late")
-        async with ToolServers([http(server.url)]) as servers:
+        settings = Settings.model_validate({"mcp_servers": {"web": {"url": server.url}}})
+        async with tool_servers(settings) as servers:
             assert await servers.settled(10)
             toolbox = tracer.tracing.toolboxes(servers).offer(ME, "")
             [tool] = toolbox.tools
@@ -34,7 +36,8 @@ async def test_each_call_tells_its_server_of_its_own_span(handshake: bool) -> No
 async def test_without_traces_nothing_is_told() -> None:
     async with FakeMCPServer() as server, asyncio.timeout(30):
         server.tool("now", "late")
-        async with ToolServers([http(server.url)]) as servers:
+        settings = Settings.model_validate({"mcp_servers": {"web": {"url": server.url}}})
+        async with tool_servers(settings) as servers:
             assert await servers.settled(10)
             toolbox = servers.offer(ME, "")
             await toolbox.call([call_of(toolbox.tools[0])])
