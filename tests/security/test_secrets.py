@@ -108,6 +108,7 @@ def settings(provider: FakeOpenAI, server: FakeMCPServer, collector_url: str) ->
         "extra_headers": {"x-gateway-token": CANARIES["extra_headers"]},
         "retries": {"max": 0},
         "circuit_breaker": None,
+        "dump_dir": "dumps",
     }
     says_it = {"command": "sh", "args": ["-c", "echo cannot log in with $TOKEN >&2; exit 7"]}
     return {
@@ -148,7 +149,7 @@ async def _ask(
     seen.add("answers' headers", str(response.headers.raw))
 
 
-async def test_07_no_secret_is_found_in_any_log_trace_metric_record_page_or_answer(tmp_path: Path) -> None:
+async def test_07_no_secret_is_found_in_any_log_trace_metric_record_page_dump_or_answer(tmp_path: Path) -> None:
     seen = Seen()
     with collector(seen) as traces, FakeOpenAI(echo, routes={"GET /models": echo_models}) as provider:
         async with leaky_server() as server:
@@ -165,6 +166,7 @@ async def test_07_no_secret_is_found_in_any_log_trace_metric_record_page_or_answ
         assert CANARIES[name] in reached, "it was not even used"
     assert {"traces", "log", "aibridge.db", "/metrics", "answers"} <= seen.places.keys()
     assert b"mcp_input" in seen.places["traces"]
+    assert len([place for place in seen.places if place.endswith(".http")]) > 50, "dumps were written"
     assert {name: found for name, secret in CANARIES.items() if (found := seen.shows(secret))} == {}
 
 
