@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from aibridge.dialects.base import Exchange, add_usage, usage_of
@@ -211,7 +210,7 @@ class Turn(Exchange, Generic[R]):
             return
         self._recorded = True
         yield from self._prompt_record(self._round.response_id)
-        yield replace(self._round.token_usage(self._sent), model=self._round.model)
+        yield self._round.token_usage(self._sent)
         for call in self._round.calls():
             if call not in self._pending:
                 yield usage_of(call, error=_NOT_RUN if call.tool else None)

@@ -134,8 +134,10 @@ class ChatRound:
         if not isinstance(self.usage, dict):
             said = len(self.text_so_far) + sum(len(call.text) for call in self.made)
             if not (said or self.ended):  # it did not answer, so it charged nothing
-                return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
-            return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})
+                return TokenUsage(self.response_id, 0, 0, extra={"partial": True}, model=self.model)
+            return TokenUsage(
+                self.response_id, request_bytes // 4, said // 4, extra={"estimated": True}, model=self.model
+            )
         cached = count(_details(self.usage, "prompt_tokens_details").get("cached_tokens"))
         return TokenUsage(
             self.response_id,
@@ -143,6 +145,7 @@ class ChatRound:
             count(self.usage.get("completion_tokens")),
             cache_read=cached,
             extra=_extra_tokens(self.usage) | ({} if self.ended else {"partial": True}),
+            model=self.model,
         )
 
 

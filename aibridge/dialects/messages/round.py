@@ -127,8 +127,10 @@ class MessagesRound:
         if not self.usage:
             said = sum(len(encode(block.whole())) for block in self.blocks)
             if not (said or self.ended):  # it did not answer, so it charged nothing
-                return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
-            return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})
+                return TokenUsage(self.response_id, 0, 0, extra={"partial": True}, model=self.model)
+            return TokenUsage(
+                self.response_id, request_bytes // 4, said // 4, extra={"estimated": True}, model=self.model
+            )
         return TokenUsage(
             self.response_id,
             count(self.usage.get("input_tokens")),
@@ -136,6 +138,7 @@ class MessagesRound:
             cache_read=count(self.usage.get("cache_read_input_tokens")),
             cache_write=count(self.usage.get("cache_creation_input_tokens")),
             extra=_extra_tokens(self.usage) | ({} if self.ended else {"partial": True}),
+            model=self.model,
         )
 
 

@@ -124,8 +124,10 @@ class ResponsesRound:
             said = sum(len(encode(item)) for item in self.items.values())
             said += sum(len(spoken(pieces)) for pieces in self._pieces.values())
             if not (said or self.ended):  # it did not answer, so it charged nothing
-                return TokenUsage(self.response_id, 0, 0, extra={"partial": True})
-            return TokenUsage(self.response_id, request_bytes // 4, said // 4, extra={"estimated": True})
+                return TokenUsage(self.response_id, 0, 0, extra={"partial": True}, model=self.model)
+            return TokenUsage(
+                self.response_id, request_bytes // 4, said // 4, extra={"estimated": True}, model=self.model
+            )
         cached = _detail(self.usage, "input_tokens_details", "cached_tokens")
         named = {
             "output_reasoning": _detail(self.usage, "output_tokens_details", "reasoning_tokens"),
@@ -137,6 +139,7 @@ class ResponsesRound:
             count(self.usage.get("output_tokens")),
             cache_read=count(cached),
             extra={name: count(value) for name, value in named.items() if value is not None},
+            model=self.model,
         )
 
 
