@@ -10,6 +10,8 @@ from typing import Any, final
 from sqlalchemy import Dialect, Engine, UpdateBase, bindparam, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from aibridge.store.engine import writing_directly
+from aibridge.store.statement import Row, Statement
 from aibridge.store.tables import hidden_turns as table
 
 SWEPT_AT_ONCE = 100
@@ -30,6 +32,8 @@ class Kept:
     content: bytes
     expires_at: datetime
 
+
+_COLUMNS = ("actor", "provider", "key", "turn_id", "content", "created_at", "expires_at")
 
 _PLACE = (table.c.actor, table.c.provider, table.c.key)
 
@@ -53,7 +57,7 @@ class Turns:
         self._writing = engine
         self._reading = engine.execution_options(immediate=False)
         self._now = now
-        self._keep = keeping(engine.dialect)
+        self._keep = Statement(keeping(engine.dialect), _COLUMNS, engine.dialect)
 
     def find(self, actor: str, provider: str, digests: Sequence[str]) -> dict[Place, Kept]:
         """Those that are there and have not expired."""
@@ -69,9 +73,10 @@ class Turns:
     def keep(self, turns: Mapping[Place, Kept]) -> None:
         """Takes them all together; each replaces what was at its place."""
         now = self._now()
-        with self._writing.begin() as connection:
-            # In one order, or two processes could wait for one another.
-            connection.execute(self._keep, [_row(place, turns[place], now) for place in sorted(turns)])
+        # In one order, or two processes could wait for one another.
+        rows = [self._keep.bind(_row(place, turns[place], now)) for place in sorted(turns)]
+        with writing_directly(self._writing) as cursor:  # a client waits for this
+            cursor.executemany(self._keep.sql, rows)
 
     def sweep(self) -> int:
         """Deletes a batch of what has expired, and says how many rows."""
@@ -92,14 +97,6 @@ def keeping(dialect: Dialect) -> UpdateBase:
     return statement
 
 
-def _row(place: Place, kept: Kept, now: datetime) -> dict[str, object]:
-    actor, provider, key = place
-    return {
-        "actor": actor,
-        "provider": provider,
-        "key": key,
-        "turn_id": kept.id,
-        "content": kept.content,
-        "created_at": now,
-        "expires_at": kept.expires_at,
-    }
+def _row(place: Place, kept: Kept, now: datetime) -> Row:
+    """The values of _COLUMNS."""
+    return (*place, kept.id, kept.content, now, kept.expires_at)

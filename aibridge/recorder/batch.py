@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, UpdateBase, bindparam, func, literal_column, select, update
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from aibridge.recorder.rows import COLUMNS, Entry, Kind, Row, clean, described
 from aibridge.store import tables
 from aibridge.store.engine import writing_directly
+from aibridge.store.statement import Statement
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class Batch:
             kind: insert(table).on_conflict_do_nothing() for kind, table in _TABLES.items()
         }
         changes |= {Kind.LINK: _link(), Kind.END: _end()}
-        self._statements = [_Statement(changes[kind], COLUMNS[kind], dialect) for kind in Kind]
+        self._statements = [Statement(changes[kind], COLUMNS[kind], dialect) for kind in Kind]
         whole = insert(tables.interceptions)
         ended = {name: whole.excluded[name] for name in COLUMNS[Kind.END][1:]}
-        self._whole = _Statement(whole.on_conflict_do_update(index_elements=["id"], set_=ended), _WHOLE, dialect)
+        self._whole = Statement(whole.on_conflict_do_update(index_elements=["id"], set_=ended), _WHOLE, dialect)
 
     def write(self, engine: Engine, entries: Sequence[Entry]) -> list[Row]:
         """Commits all entries together and returns the rows that the database can take in no way.
@@ -95,26 +95,6 @@ class Batch:
                 return True
         logger.error("dropped a record that cannot be stored: %s (%s)", described(kind, row), fault)
         return False
-
-
-class _Statement:
-    """A statement as text, and how a row becomes its parameters."""
-
-    def __init__(self, statement: UpdateBase, names: Sequence[str], dialect: Dialect) -> None:
-        # Any: what every SQL compiler has, `Compiled` does not declare.
-        compiled: Any = statement.compile(dialect=dialect, column_keys=list(dict.fromkeys(names)))
-        self.sql = str(compiled)
-        names = list(names)
-        self._in_order = itemgetter(*[names.index(name) for name in compiled.positiontup])
-        types = [compiled.binds[name].type for name in compiled.positiontup]
-        processors = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
-        self._processors = [(place, process) for place, process in enumerate(processors) if process]
-
-    def bind(self, row: Row) -> Row:
-        values = list(self._in_order(row))
-        for place, process in self._processors:
-            values[place] = process(values[place])
-        return tuple(values)
 
 
 def _joined(groups: Sequence[list[Row]]) -> tuple[list[Row], list[list[Row]]]:

@@ -44,6 +44,9 @@ Database = AsyncEngine
 """The database for coroutines, under a name for rooms that know no SQLAlchemy."""
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class StoreError(Unavailable):
     """The database cannot be used as it is configured. Says which one, why, and what to do."""
 
@@ -166,7 +169,7 @@ def _unwritable(path: Path, reason: str) -> StoreError:
 def _options(target: URL, busy_seconds: float = BUSY_SECONDS) -> dict[str, Any]:
     options: dict[str, Any] = {
         "hide_parameters": True,  # what is recorded shows in no error
-        "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+        "json_serializer": lambda value: _encode(value).decode(),
         "json_deserializer": msgspec.json.decode,
     }
     if target.get_backend_name() == "sqlite":
