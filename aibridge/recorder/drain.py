@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 INTERVAL_SECONDS = 0.2
 """From a record in the spool to its way into the database: the longer, the more share one commit."""
 
+_QUIET_SECONDS = 10.0
+"""After so long without a record the open file is sealed and goes."""
+
 _BACKOFF_SECONDS = (0.05, 1.0)
 """The first pause after a failed attempt, doubled each time, and the longest."""
 
@@ -59,9 +62,12 @@ class Drain:
         self._task = asyncio.create_task(self._run(), name="aibridge-drain")
 
     async def flush(self) -> None:
-        """Returns once all that is in the spool is in the database."""
+        """Returns once all that is in the spool is in the database, and no file of ours holds it any longer."""
+        await self._take(self._writer.seal)
+
+    async def _take(self, parts: Callable[[], Awaitable[list[Segment]]]) -> None:
         async with self._turn:
-            self._segments.extend(await self._writer.seal())
+            self._segments.extend(await parts())
             while self._segments:
                 await self._take_in(self._segments[0])
                 self._spool.free(self._segments.popleft())
@@ -86,11 +92,19 @@ class Drain:
             return job(connection)
 
     async def _run(self) -> None:
+        idle = False
         while True:
-            await self._writer.spooled.wait()
+            try:
+                async with asyncio.timeout(None if idle else _QUIET_SECONDS):
+                    await self._writer.spooled.wait()
+            except TimeoutError:
+                idle = True
+                await self.flush()
+                continue
+            idle = False
             self._writer.spooled.clear()
             await asyncio.sleep(INTERVAL_SECONDS)
-            await self.flush()
+            await self._take(self._writer.fresh)
 
     async def _take_in(self, segment: Segment) -> None:
         pause, longest = _BACKOFF_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -34,21 +35,26 @@ class Intake:
         self._batch = Batch(engine.dialect)
         self._dropped = dropped
         self._price = price
+        self._damaged: set[Path] = set()
 
     def take_in(self, segment: Segment) -> None:
-        """Writes all of a file into the database, then deletes it. Raises DBAPIError: all may be tried again.
+        """Writes a part of a file into the database. Raises DBAPIError: all may be tried again.
 
-        What is damaged is put aside, for its rest holds records that were acknowledged.
+        A file goes with its last part; one that is damaged is put aside instead, for it holds records that were
+        acknowledged.
         """
         try:
             for entries, end in _together(_frames(segment)):
                 self._write(entries)
                 segment.position = end
         except DamagedError as error:
-            aside = segment.path.with_suffix(".damaged")
-            logger.error("records are missing: %s cannot be read on (%s); it is kept as %s", segment.path, error, aside)
-            with suppress(OSError):
-                segment.path.rename(aside)
+            logger.error("records are missing: %s cannot be read on (%s)", segment.path, error)
+            self._damaged.add(segment.path)
+        if not segment.whole:
+            return
+        if segment.path in self._damaged:
+            self._damaged.discard(segment.path)
+            _put_aside(segment.path)
         else:
             _delete(segment)
 
@@ -96,6 +102,13 @@ def _together(frames: Iterator[Frame]) -> Iterator[Frame]:
         yield gathered, end
     if damage:
         raise damage
+
+
+def _put_aside(path: Path) -> None:
+    aside = path.with_suffix(".damaged")
+    logger.error("%s is kept as %s", path, aside)
+    with suppress(OSError):
+        path.rename(aside)
 
 
 def _delete(segment: Segment) -> None:

@@ -1,17 +1,19 @@
 """The spool: files that are only ever appended to. What is in one of them is durable, whatever the database does.
 
-`<instance>.<number>.spool`, and beside them `<instance>.lock`, which the living process holds. A file is sealed when
-it is the database's turn to take it, and deleted when it has. Lives on the writer's thread.
+`<instance>.<number>.spool`, and beside them `<instance>.lock`, which the living process holds. The database takes what
+is new part by part; a file is sealed once it is full or has served for a while, and deleted when the database has all
+of it. Lives on the writer's thread.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from aibridge.recorder.frames import encode
 from aibridge.recorder.locks import make_private
@@ -21,17 +23,19 @@ logger = logging.getLogger(__name__)
 
 SUFFIX = ".spool"
 
-SEGMENT_BYTES = 16 * 1024 * 1024
-"""A file of this size is followed by another, so that a long outage's records leave the disk bit by bit."""
+SEGMENT_BYTES = 512 * 1024
+"""What a file is made for: it is filled with zeros first.
 
+Overwriting is durable for half the price of appending, for which the file system has to note that the file has grown.
+"""
 
-_ROOM_BYTES = 256 * 1024
-"""Reserved in each file: a quarter of a write's price is telling the file system that the file has grown."""
+_AGE_SECONDS = 60.0
+"""How long a file may serve: for so long the words of people may stay in it that the database has already."""
 
 
 @dataclass(slots=True)
 class Segment:
-    """A file that nobody appends to any more. What stands behind `size` bytes was never acknowledged."""
+    """A part of a file, up to `size`: what stands behind it was never acknowledged, or comes with another part."""
 
     path: Path
     size: int
@@ -39,11 +43,15 @@ class Segment:
     position: int = 0
     """Up to where the database has it."""
 
+    start: int = 0
+    whole: bool = True
+    """Whether nothing follows: the file may go when the database has this."""
+
 
 class Spool:
     """What one process appends to. Raises StoreError where the directory cannot be made."""
 
-    def __init__(self, directory: Path, instance_id: str) -> None:
+    def __init__(self, directory: Path, instance_id: str, clock: Callable[[], float] = monotonic) -> None:
         make_private(directory)
         self.directory = directory
         self.instance_id = instance_id
@@ -51,7 +59,10 @@ class Spool:
         """Bytes that dead processes left in the same directory."""
         self._number = 0
         self._handle: int | None = None
+        self._clock = clock
+        self._opened_at = 0.0
         self._size = self._rows = 0
+        self._given = self._given_rows = 0  # to the database, of the open file
         self._bytes_in = self._rows_in = 0
         self._bytes_out = self._rows_out = 0
         self._sealed: list[Segment] = []
@@ -94,8 +105,17 @@ class Spool:
             self._seal()
         return dropped
 
+    def fresh(self) -> list[Segment]:
+        """What the database shall take in, each byte given out once; the open file stays open for more."""
+        if self._size and self._clock() - self._opened_at > _AGE_SECONDS:
+            return self.seal()
+        parts, self._sealed = self._sealed, []
+        if self._size > self._given:
+            parts.append(self._part(whole=False))
+        return parts
+
     def seal(self) -> list[Segment]:
-        """The files that are complete, each given out once; what comes goes to a new one, made ready here."""
+        """The same, and what comes goes to a new file, made ready here."""
         if self._size:
             self._seal()
             with suppress(OSError):  # or the next entry tells
@@ -104,8 +124,8 @@ class Spool:
         return sealed
 
     def free(self, segment: Segment) -> None:
-        """A file is in the database, and gone. Called on the event loop."""
-        self._bytes_out += segment.size
+        """A part is in the database. Called on the event loop."""
+        self._bytes_out += segment.size - segment.start
         self._rows_out += segment.rows
 
     def close(self) -> None:
@@ -116,8 +136,8 @@ class Spool:
     def _open(self) -> int:
         path = self._path()
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with suppress(OSError):  # not every file system can; those that can sync faster where there is room already
-            os.posix_fallocate(self._handle, 0, _ROOM_BYTES)
+        self._opened_at = self._clock()
+        _reserve(self._handle)
         try:
             _sync_directory(self.directory)  # or the name may be lost with the power
         except OSError:
@@ -133,9 +153,14 @@ class Spool:
         with suppress(OSError):
             os.close(self._handle)
         self._handle = None
-        self._sealed.append(Segment(self._path(), self._size, self._rows))
+        self._sealed.append(self._part(whole=True))
         self._number += 1
-        self._size = self._rows = 0
+        self._size = self._rows = self._given = self._given_rows = 0
+
+    def _part(self, *, whole: bool) -> Segment:
+        rows, start = self._rows - self._given_rows, self._given
+        self._given, self._given_rows = self._size, self._rows
+        return Segment(self._path(), self._size, rows, start, start, whole)
 
     def _cut(self) -> None:
         """Ends the file where it is known to be good."""
@@ -178,6 +203,16 @@ def _tried(kind: int, row: Row) -> bytes | None:
             fault = type(error).__name__  # its text might quote what a person wrote
     logger.error("dropped a record that cannot be stored: %s (%s)", described(kind, row), fault)
     return None
+
+
+def _reserve(handle: int) -> None:
+    """Fills a new file with zeros; on a disk that has no room for them it is left empty, and used all the same."""
+    try:
+        _write_all(handle, bytes(SEGMENT_BYTES))
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, 0)
+    os.lseek(handle, 0, os.SEEK_SET)
 
 
 def _write_all(handle: int, data: bytes) -> None:

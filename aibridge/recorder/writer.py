@@ -147,8 +147,12 @@ class Writer:
             self._arrived.set()
             await self._progress.wait()
 
+    async def fresh(self) -> list[Segment]:
+        """What the database shall take in, each byte given out once."""
+        return await self._thread.do(self._spool.fresh)
+
     async def seal(self) -> list[Segment]:
-        """The files that the database shall take in, each given out once."""
+        """The same, and no file is left open that holds anything."""
         return await self._thread.do(self._spool.seal)
 
     async def close(self) -> None:

@@ -51,6 +51,38 @@ def test_each_seal_begins_a_new_file(spool: Spool) -> None:
     assert sorted(segment.path for segment in files) == [segment.path for segment in files]
 
 
+def parts(segments: list[Segment]) -> list[tuple[int, int, bool]]:
+    return [(segment.rows, segment.position, segment.whole) for segment in segments]
+
+
+def test_what_is_fresh_is_given_out_once_and_the_file_stays_open(spool: Spool) -> None:
+    spool.append([start("a"), start("b")])
+    [first] = spool.fresh()
+    assert parts([first]) == [(2, 0, False)]
+    assert spool.fresh() == []
+
+    spool.append([start("c")])
+    [second] = spool.fresh()
+    assert parts([second]) == [(1, first.size, False)]
+    spool.free(first)
+    assert (spool.bytes, spool.rows) == (second.size - first.size, 1)
+
+    [last] = spool.seal()
+    assert parts([last]) == [(0, second.size, True)]
+    assert {segment.path for segment in (first, second, last)} == {first.path}
+
+
+def test_a_file_that_has_served_for_long_is_sealed(tmp_path: Path) -> None:
+    now = 0.0
+    spool = Spool(tmp_path, "me", lambda: now)
+    spool.append([start("a")])
+    assert [part.whole for part in spool.fresh()] == [False]
+    now = 61.0
+    assert [part.whole for part in spool.fresh()] == [True]
+    assert spool.fresh() == []
+    spool.close()
+
+
 def test_a_large_file_is_followed_by_another(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aibridge.recorder.spool.SEGMENT_BYTES", 200)
     for number in range(10):
