@@ -29,6 +29,42 @@ def said(*texts: str, **members: Any) -> bytes:
 
 
 @shows("id swap", "split")
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        said("b"),
+        said(""),
+        said('"b"', "b"),
+        said("b\\"),
+        said("b") + said("c"),
+        said("b").replace(b'"b"', b'"b\rc"'),
+        said("b", usage=usage()),
+        said("b", id="resp-9"),
+    ],
+)
+@pytest.mark.parametrize("members", [{}, {"usage": None}])
+def test_chunks_that_come_one_by_one_are_as_if_they_came_byte_by_byte(
+    odd: bytes, members: dict[str, Any], asked: bool
+) -> None:
+    pieces = [FIRST, said("a", **members), said("a", **members), odd, said("c", **members), LAST]
+    plain = hear(*pieces, asked=asked)
+    body = CHAT.request(streaming=True, **({} if asked else {"stream_options": None}))
+    slow = play(CHAT, body, [Answer([b"".join(pieces)])], size=1)
+    assert plain.body == slow.body
+    assert plain.records == slow.records
+    assert plain.outcome == slow.outcome
+
+
+@pytest.mark.parametrize("broken", [b'"b\\"', b'"'])
+def test_a_chunk_whose_text_does_not_end_passes_as_it_is(broken: bytes) -> None:
+    odd = said("b").replace(b'"b"', broken)
+    played = hear(FIRST, said("a"), said("a"), odd, said("c"), LAST)
+    first_id, ours = (json.loads(event_[6:])["id"].encode() for event_ in (FIRST, played.body.split(b"\n\n")[0]))
+    assert played.body.split(b"\n\n")[3] + b"\n\n" == odd.replace(first_id, ours)
+
+
+@shows("id swap", "split")
 @pytest.mark.parametrize("tools", [(), (TIME,)])
 @pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize(
