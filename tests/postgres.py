@@ -15,6 +15,7 @@ from pathlib import Path
 from pwd import getpwnam
 from typing import Any
 
+import psutil
 import psycopg
 
 from tests.processes import until
@@ -62,6 +63,24 @@ class Server:
         self._child.send_signal(signal.SIGINT)
         self._child.wait(30)
 
+    def kill(self) -> None:
+        """Ends all of its processes as a lack of memory would."""
+        assert self._child is not None
+        for process in self._processes():
+            process.kill()
+        self._child.wait(30)
+
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """It takes connections, and answers nobody, while the block runs."""
+        for process in self._processes():
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in self._processes():
+                process.resume()
+
     def create(self, template: str = "template1") -> str:
         """A new database, like the template; its name."""
         name = f"test_{next(self._numbers)}"
@@ -75,6 +94,12 @@ class Server:
     def execute(self, sql: str) -> None:
         with closing(psycopg.connect(self.url(), autocommit=True)) as connection:
             connection.execute(sql.encode())
+
+    def _processes(self) -> list[psutil.Process]:
+        """The one that makes the others first."""
+        assert self._child is not None
+        first = psutil.Process(self._child.pid)
+        return [first, *first.children(recursive=True)]
 
     def _takes_connections(self) -> bool:
         assert self._child is not None

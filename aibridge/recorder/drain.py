@@ -31,6 +31,12 @@ _QUIET_SECONDS = 10.0
 _BACKOFF_SECONDS = (0.05, 1.0)
 """The first pause after a failed attempt, doubled each time, and the longest."""
 
+_SILENCE_SECONDS = 5.0
+"""A database that has not answered for so long is in trouble, whether or not it says so one day."""
+
+_CLOSING_SECONDS = 2.0
+"""How long the end waits for the transaction under way: no attempt waits for a lock that long."""
+
 T = TypeVar("T")
 
 
@@ -81,10 +87,10 @@ class Drain:
         await self._attempt(partial(self._intake.take_in, segment))
 
     async def close(self) -> None:
-        """Stops, once the transaction under way is over."""
+        """Stops, once the transaction under way is over. A database that does not answer is not waited for."""
         self._task.cancel()
         await asyncio.wait([self._task])
-        await self._thread.do(self._engine.dispose)
+        await asyncio.wait([self._thread.do(self._engine.dispose)], timeout=_CLOSING_SECONDS)
         self._thread.stop()
 
     def _transact(self, job: Callable[[Connection], T]) -> T:
@@ -119,18 +125,21 @@ class Drain:
 
     async def _attempt(self, job: Callable[[], T]) -> T:
         """Runs it on the database's thread, and takes note of how that went."""
+        silence = f"no answer within {_SILENCE_SECONDS:g} s"
+        watch = asyncio.get_running_loop().call_later(_SILENCE_SECONDS, self._trouble_is, silence)
         try:
             result = await self._thread.do(job)
         except Exception as error:
-            self._failed(error)
+            self._trouble_is(reason_of(error) if isinstance(error, DBAPIError) else type(error).__name__)
             raise
+        finally:
+            watch.cancel()
         if self.trouble is not None:
             self.trouble = None
             logger.warning("the database takes records again")
         return result
 
-    def _failed(self, error: Exception) -> None:
-        reason = reason_of(error) if isinstance(error, DBAPIError) else type(error).__name__
+    def _trouble_is(self, reason: str) -> None:
         if self.trouble is None:
             logger.error("the database takes no records (%s): they wait in %s", reason, self._spool.directory)
         self.trouble = reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -35,9 +36,13 @@ class OneThread:
             try:
                 value = job()
             except BaseException as error:  # noqa: BLE001  it goes to whoever asked for the job
-                self._loop.call_soon_threadsafe(_settle, result, result.set_exception, error)
+                self._tell(result, result.set_exception, error)
             else:
-                self._loop.call_soon_threadsafe(_settle, result, result.set_result, value)
+                self._tell(result, result.set_result, value)
+
+    def _tell(self, result: asyncio.Future[Any], settle: Callable[[Any], None], value: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: who had asked was not to be kept any longer
+            self._loop.call_soon_threadsafe(_settle, result, settle, value)
 
 
 def _settle(result: asyncio.Future[Any], settle: Callable[[Any], None], value: object) -> None:

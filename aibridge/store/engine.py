@@ -28,13 +28,16 @@ _STATEMENT_SECONDS = 30
 """How long a server may work on one statement. Ours take milliseconds; one that takes longer holds others up."""
 
 _DEAD_SECONDS = 15
-"""How long sent bytes may stay unacknowledged before a connection is given up: the system's own limit is hours."""
+"""How long another machine's system may be silent before a connection is given up: our own's limit is hours."""
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",  # readers and the writer do not wait for one another
     "PRAGMA synchronous = FULL",  # a commit has reached the disk: this is an audit trail
     "PRAGMA foreign_keys = ON",
 )
+
+_DURABLE = "-c synchronous_commit=on"
+"""The same of PostgreSQL, however its server is set: what is committed leaves our spool."""
 
 _BEGIN_TO_WRITE = "BEGIN IMMEDIATE"
 """SQLite's write lock, taken at the start of a transaction."""
@@ -196,9 +199,16 @@ def _patience(target: URL, busy_seconds: float) -> dict[str, Any]:
         "application_name": "aibridge",
         "connect_timeout": _CONNECT_SECONDS,
         "tcp_user_timeout": _DEAD_SECONDS * 1000,
-        "options": " ".join(f"-c {name}={max(1, round(seconds * 1000))}" for name, seconds in limits.items()),
+        "keepalives_idle": _DEAD_SECONDS,
+        "keepalives_interval": _DEAD_SECONDS // 3,
+        "keepalives_count": 3,
+        "options": " ".join([_DURABLE, *(f"-c {name}={_milliseconds(seconds)}" for name, seconds in limits.items())]),
     }
     return {name: value for name, value in ours.items() if name not in target.query}
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
 def _arrange(engine: Engine) -> None:
