@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,7 +18,7 @@ from aibridge.store.tables import hidden_turns, interceptions
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 1000
-"""Interceptions that are deleted in one transaction, with all that belongs to them."""
+"""Interceptions that are deleted in one transaction, with all that belongs to them, and as many hidden turns."""
 
 EVERY_SECONDS = 3600.0
 """How often old records are looked for."""
@@ -69,11 +69,13 @@ async def delete_batch(engine: AsyncEngine, before: datetime) -> int:
     """
     old = interceptions.c.started_at < before, interceptions.c.ended_at.is_not(None)
     oldest = select(interceptions.c.id).where(*old).order_by(interceptions.c.started_at).limit(AT_ONCE)
+    whose = hidden_turns.primary_key.columns
+    stale = select(*whose).where(hidden_turns.c.created_at < before).limit(AT_ONCE)
     async with writing(engine) as connection:
         if not await _is_ours(connection):
             return 0
         deleted = await connection.execute(delete(interceptions).where(interceptions.c.id.in_(oldest)))
-        forgotten = await connection.execute(delete(hidden_turns).where(hidden_turns.c.created_at < before))
+        forgotten = await connection.execute(delete(hidden_turns).where(tuple_(*whose).in_(stale)))
     return deleted.rowcount + forgotten.rowcount
 
 

@@ -11,19 +11,19 @@ from aibridge.recorder.losses import Losses
 from aibridge.recorder.recorder import Recorder
 from aibridge.recorder.writer import Writer
 from aibridge.store.engine import open_sync_engine
-from aibridge.store.tables import metadata
+from tests.databases import Database
 from tests.recorder.parts import Clock, Pauses, SickSpool, Statements
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "a.db"
+def spool_dir(tmp_path: Path) -> Path:
+    """Where SQLite would have it too."""
+    return tmp_path / "a.db-spool"
 
 
 @pytest.fixture
-def engine(path: Path) -> Iterator[Engine]:
-    engine = open_sync_engine(f"sqlite:///{path}", busy_seconds=0.01)
-    metadata.create_all(engine)
+def engine(database: Database) -> Iterator[Engine]:
+    engine = open_sync_engine(database.url, busy_seconds=0.01)
     yield engine
     engine.dispose()
 
@@ -44,8 +44,8 @@ def pauses() -> Pauses:
 
 
 @pytest.fixture
-def spool(path: Path) -> SickSpool:
-    return SickSpool(path.with_name("a.db-spool"), "me")
+def spool(spool_dir: Path) -> SickSpool:
+    return SickSpool(spool_dir, "me")
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""What the recorder's tests are made of: interceptions, a look into the file, and a process to kill."""
+"""What the recorder's tests are made of: interceptions, a look into the database, and a disk that fails."""
 
 import asyncio
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from aibridge.model import Actor, Interception, Outcome
 from aibridge.recorder.frames import encode, read
 from aibridge.recorder.rows import Entry, Row
 from aibridge.recorder.spool import Segment, Spool
+from tests.databases import Database
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DONE = Outcome("completed", 1)
@@ -39,30 +39,13 @@ def an_interception(**changes: Any) -> Interception:
     return Interception(**(usual | changes))
 
 
-def query(path: Path, sql: str, *values: object) -> list[dict[str, Any]]:
-    """What a second connection sees."""
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    try:
-        return [dict(row) for row in connection.execute(sql, values)]
-    finally:
-        connection.close()
-
-
-def one(path: Path, table: str) -> dict[str, Any]:
-    [row] = query(path, f"SELECT * FROM aibridge_{table}")  # noqa: S608  a name of ours
+def one(database: Database, table: str) -> dict[str, Any]:
+    [row] = database.query(f"SELECT * FROM aibridge_{table}")  # noqa: S608  a name of ours
     return row
 
 
-def holding_the_lock(path: Path) -> sqlite3.Connection:
-    """Another connection that writes and does not come to an end; closing it does."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("BEGIN EXCLUSIVE")
-    return connection
-
-
 class Statements:
-    """Tells of a database's statements right before they run, on the thread that runs them."""
+    """Tells of a SQLite database's statements right before they run, on the thread that runs them."""
 
     def __init__(self, engine: Engine) -> None:
         self._acts: list[tuple[str, Callable[[], object]]] = []

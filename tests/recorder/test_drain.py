@@ -13,6 +13,7 @@ from aibridge.recorder.batch import Batch
 from aibridge.recorder.drain import Drain
 from aibridge.recorder.rows import Kind, Row, end_row, interception_row, record_row
 from aibridge.recorder.writer import Writer
+from tests.databases import Database
 from tests.recorder.parts import (
     DONE,
     NOON,
@@ -20,9 +21,7 @@ from tests.recorder.parts import (
     SickSpool,
     Statements,
     an_interception,
-    holding_the_lock,
     one,
-    query,
 )
 
 
@@ -38,12 +37,13 @@ def end(writer: Writer, name: str) -> None:
     writer.put_now(Kind.END, end_row(name, DONE, NOON))
 
 
-def ids(path: Path) -> list[str]:
-    return [row["id"] for row in query(path, "SELECT id FROM aibridge_interceptions ORDER BY rowid")]
+def ids(database: Database) -> list[str]:
+    return [row["id"] for row in database.query("SELECT id FROM aibridge_interceptions ORDER BY id")]
 
 
+@pytest.mark.only_on("sqlite")
 async def test_a_start_is_soon_in_the_database(
-    writer: Writer, drain: Drain, statements: Statements, path: Path
+    writer: Writer, drain: Drain, statements: Statements, database: Database
 ) -> None:
     committed = statements.signal("COMMIT")
     loop = asyncio.get_running_loop()
@@ -53,11 +53,12 @@ async def test_a_start_is_soon_in_the_database(
         await committed.wait()
     assert 0.1 < loop.time() - began < 0.5
     await drain.flush()
-    assert ids(path) == ["i"]
+    assert ids(database) == ["i"]
 
 
+@pytest.mark.only_on("sqlite")
 async def test_what_comes_together_shares_one_commit(
-    writer: Writer, drain: Drain, statements: Statements, path: Path
+    writer: Writer, drain: Drain, statements: Statements, database: Database
 ) -> None:
     commits: list[None] = []
     statements.before("COMMIT", lambda: commits.append(None))
@@ -67,7 +68,7 @@ async def test_what_comes_together_shares_one_commit(
             end(writer, f"{number:02}")
         await writer.flush()
         await drain.flush()
-    assert ids(path) == [f"{number:02}" for number in range(20)]
+    assert ids(database) == [f"{number:02}" for number in range(20)]
     assert len(commits) <= 2
 
 
@@ -81,8 +82,9 @@ async def test_what_is_in_the_database_leaves_the_disk(writer: Writer, drain: Dr
     assert not any(next_one.read_bytes())
 
 
+@pytest.mark.only_on("sqlite")
 async def test_much_takes_several_transactions(
-    writer: Writer, drain: Drain, statements: Statements, path: Path, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, drain: Drain, statements: Statements, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aibridge.recorder.intake._ROWS", 500)
     commits: list[None] = []
@@ -93,36 +95,37 @@ async def test_much_takes_several_transactions(
             writer.put_now(Kind.PROMPT, prompt_row("i", str(number)))
         await writer.flush()
         await drain.flush()
-    written = query(path, "SELECT prompt FROM aibridge_user_prompts ORDER BY rowid")
+    written = database.query("SELECT prompt FROM aibridge_user_prompts ORDER BY rowid")
     assert [row["prompt"] for row in written] == [str(number) for number in range(2000)]
     assert 3 <= len(commits) <= 5
 
 
 async def test_a_locked_database_is_waited_for(
-    writer: Writer, drain: Drain, pauses: Pauses, path: Path, caplog: pytest.LogCaptureFixture
+    writer: Writer, drain: Drain, pauses: Pauses, database: Database, spool_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    lock = holding_the_lock(path)
+    lock = database.hold()
     async with asyncio.timeout(10):
         await begin(writer, "a")
         for number in range(7):
             await pauses.began.wait()
-            assert drain.trouble == "database is locked"
+            assert drain.trouble == database.busy
             await begin(writer, str(number))  # traffic goes on
             pauses.end()
         await pauses.began.wait()
         lock.close()
         pauses.end()
         await drain.flush()
-    assert ids(path) == ["a", *"0123456"]
+    assert ids(database) == [*"0123456", "a"]
     assert pauses.asked == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0]
     assert drain.trouble is None
     assert caplog.messages == [
-        f"the database takes no records (database is locked): they wait in {path}-spool",
+        f"the database takes no records ({database.busy}): they wait in {spool_dir}",
         "the database takes records again",
     ]
 
 
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
     ("sick", "well", "said"),
     [
@@ -132,7 +135,7 @@ async def test_a_locked_database_is_waited_for(
     ids=["read-only", "full"],
 )
 async def test_a_database_that_refuses_is_waited_for(
-    writer: Writer, drain: Drain, engine: Engine, pauses: Pauses, path: Path, sick: str, well: str, said: str
+    writer: Writer, drain: Drain, engine: Engine, pauses: Pauses, database: Database, sick: str, well: str, said: str
 ) -> None:
     state = [well]
     event.listen(engine, "checkout", lambda connection, *_: connection.execute(state[0]).close())
@@ -145,16 +148,16 @@ async def test_a_database_that_refuses_is_waited_for(
         end(writer, "i")
         await pauses.began.wait()
         assert drain.trouble == said
-        assert one(path, "interceptions")["status"] is None
+        assert one(database, "interceptions")["status"] is None
         state[0] = well
         pauses.end()
         await drain.flush()
-    assert one(path, "user_prompts")["prompt"] == big
-    assert one(path, "interceptions")["status"] == "completed"
+    assert one(database, "user_prompts")["prompt"] == big
+    assert one(database, "interceptions")["status"] == "completed"
 
 
 async def test_after_a_commit_whose_success_was_not_seen_nothing_is_doubled(
-    writer: Writer, drain: Drain, pauses: Pauses, path: Path, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, drain: Drain, pauses: Pauses, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Batch.write
 
@@ -169,15 +172,15 @@ async def test_after_a_commit_whose_success_was_not_seen_nothing_is_doubled(
             writer.put_now(Kind.PROMPT, prompt_row("i", "?"))
             end(writer, "i")
             await pauses.began.wait()
-        assert one(path, "user_prompts")["prompt"] == "?"
+        assert one(database, "user_prompts")["prompt"] == "?"
         pauses.end()
         await drain.flush()
-    assert one(path, "user_prompts")["prompt"] == "?"
-    assert one(path, "interceptions")["status"] == "completed"
+    assert one(database, "user_prompts")["prompt"] == "?"
+    assert one(database, "interceptions")["status"] == "completed"
 
 
 async def test_a_file_that_cannot_be_deleted_holds_nothing_up(
-    writer: Writer, drain: Drain, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    writer: Writer, drain: Drain, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied")
@@ -189,12 +192,12 @@ async def test_a_file_that_cannot_be_deleted_holds_nothing_up(
             await drain.flush()
         await begin(writer, "b")
         await drain.flush()
-    assert ids(path) == ["a", "b"]
+    assert ids(database) == ["a", "b"]
     assert "is in the database and cannot be deleted (Permission denied)" in caplog.text
 
 
 async def test_a_file_that_is_damaged_is_put_aside(
-    writer: Writer, drain: Drain, spool: SickSpool, path: Path, caplog: pytest.LogCaptureFixture
+    writer: Writer, drain: Drain, spool: SickSpool, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with asyncio.timeout(10):
         for name in ("a", "b", "c"):
@@ -204,13 +207,13 @@ async def test_a_file_that_is_damaged_is_put_aside(
         data[spool.bytes // 2] ^= 1
         file.write_bytes(data)
         await drain.flush()
-        assert ids(path) == ["a"]
+        assert ids(database) == ["a"]
         [aside] = spool.directory.glob("*.damaged")
         assert aside.read_bytes() == bytes(data)
         assert f"is kept as {aside}" in caplog.text
         await begin(writer, "d")
         await drain.flush()
-    assert ids(path) == ["a", "d"]
+    assert ids(database) == ["a", "d"]
 
 
 async def test_a_file_that_is_still_open_is_read_part_by_part_and_goes_when_all_is_quiet(
@@ -251,7 +254,7 @@ async def test_of_a_file_with_a_damaged_part_the_rest_is_read_and_it_is_put_asid
 
 
 async def test_a_file_that_is_gone_holds_nothing_up(
-    writer: Writer, drain: Drain, spool: SickSpool, path: Path, caplog: pytest.LogCaptureFixture
+    writer: Writer, drain: Drain, spool: SickSpool, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with asyncio.timeout(10):
         await begin(writer, "a")
@@ -260,12 +263,12 @@ async def test_a_file_that_is_gone_holds_nothing_up(
         await drain.flush()
         await begin(writer, "b")
         await drain.flush()
-    assert ids(path) == ["b"]
+    assert ids(database) == ["b"]
     assert "records are missing" in caplog.text
 
 
 async def test_a_row_that_the_database_takes_in_no_way_is_counted(
-    writer: Writer, drain: Drain, path: Path, lost: list[int]
+    writer: Writer, drain: Drain, database: Database, lost: list[int]
 ) -> None:
     async with asyncio.timeout(10):
         await begin(writer, "i")
@@ -273,15 +276,15 @@ async def test_a_row_that_the_database_takes_in_no_way_is_counted(
         await writer.flush()
         await drain.flush()
         await asyncio.sleep(0)
-    assert ids(path) == ["i"]
+    assert ids(database) == ["i"]
     assert lost == [1]
 
 
-async def test_a_job_has_a_transaction_of_its_own(drain: Drain, path: Path) -> None:
-    await drain.run(lambda connection: connection.exec_driver_sql("CREATE TABLE mine (a)").close())
+async def test_a_job_has_a_transaction_of_its_own(drain: Drain, database: Database) -> None:
+    await drain.run(lambda connection: connection.exec_driver_sql("CREATE TABLE mine (a integer)").close())
     with pytest.raises(ZeroDivisionError):
         await drain.run(lambda connection: [connection.exec_driver_sql("INSERT INTO mine VALUES (1)"), 1 / 0])
     assert drain.trouble == "ZeroDivisionError"
-    assert query(path, "SELECT * FROM mine") == []
+    assert database.query("SELECT * FROM mine") == []
     assert await drain.run(lambda connection: connection.exec_driver_sql("SELECT 7").scalar()) == 7
     assert drain.trouble is None

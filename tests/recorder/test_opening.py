@@ -5,6 +5,9 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,12 +16,24 @@ from aibridge.errors import Unavailable
 from aibridge.model import TokenUsage
 from aibridge.recorder import Recorder, open_recorder
 from aibridge.store.engine import StoreError
-from tests.recorder.parts import DONE, Clock, Pauses, an_interception, holding_the_lock, one, query
+from tests.databases import Database
+from tests.recorder.parts import DONE, Clock, Pauses, an_interception, one
+
+Open = Callable[..., AbstractAsyncContextManager[Recorder]]
 
 
 @pytest.fixture
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
+def opened(database: Database, spool_dir: Path) -> Open:
+    return partial(open_recorder, database.url, spool_dir=spool_dir)
+
+
+Where = tuple[str, Path]
+
+
+@pytest.fixture
+def where(database: Database, spool_dir: Path) -> Where:
+    """For a process of its own."""
+    return database.url, spool_dir
 
 
 async def serve(recorder: Recorder, name: str) -> None:
@@ -28,77 +43,92 @@ async def serve(recorder: Recorder, name: str) -> None:
     await recorder.finish(it, DONE)
 
 
-async def test_from_nothing_to_a_record(url: str, path: Path) -> None:
-    async with open_recorder(url) as recorder:
+def spool_files(directory: Path) -> list[Path]:
+    return list(directory.glob("*.spool"))
+
+
+async def test_from_nothing_to_a_record(empty_database: Database, spool_dir: Path) -> None:
+    database = empty_database
+    async with open_recorder(database.url, spool_dir=spool_dir) as recorder:
         await serve(recorder, "i")
         await recorder.flush()
-        assert one(path, "interceptions")["instance_id"] == one(path, "instances")["id"]
-    assert one(path, "interceptions")["status"] == "completed"
-    assert one(path, "token_usages")["interception_id"] == "i"
-    assert query(path, "SELECT * FROM aibridge_instances") == []
+        assert one(database, "interceptions")["instance_id"] == one(database, "instances")["id"]
+    assert one(database, "interceptions")["status"] == "completed"
+    assert one(database, "token_usages")["interception_id"] == "i"
+    assert database.query("SELECT * FROM aibridge_instances") == []
 
 
-async def test_opening_again_goes_on(url: str, path: Path) -> None:
+async def test_opening_again_goes_on(opened: Open, database: Database) -> None:
     for name in ("a", "b"):
-        async with open_recorder(url) as recorder:
+        async with opened() as recorder:
             await serve(recorder, name)
-    assert [row["id"] for row in query(path, "SELECT id FROM aibridge_interceptions ORDER BY rowid")] == ["a", "b"]
+    assert [row["id"] for row in database.query("SELECT id FROM aibridge_interceptions ORDER BY id")] == ["a", "b"]
 
 
-async def test_an_error_inside_comes_out_as_it_is_and_loses_nothing(url: str, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_beside_a_file_is_its_spool(database: Database, spool_dir: Path) -> None:
+    async with open_recorder(database.url) as recorder:
+        await serve(recorder, "i")
+        assert spool_files(spool_dir)
+    assert spool_files(spool_dir) == []
+
+
+async def test_an_error_inside_comes_out_as_it_is_and_loses_nothing(opened: Open, database: Database) -> None:
     async def fail() -> None:
-        async with open_recorder(url) as recorder:
+        async with opened() as recorder:
             await serve(recorder, "i")
             raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
         await fail()
-    assert one(path, "interceptions")["status"] == "completed"
+    assert one(database, "interceptions")["status"] == "completed"
 
 
-async def test_after_the_end_it_refuses(url: str) -> None:
-    async with open_recorder(url) as recorder:
+async def test_after_the_end_it_refuses(opened: Open) -> None:
+    async with opened() as recorder:
         pass
     with pytest.raises(Unavailable, match="closed"):
         await recorder.start(an_interception())
 
 
-async def test_at_the_end_its_heart_stands_still(url: str) -> None:
-    async with open_recorder(url):
+async def test_at_the_end_its_heart_stands_still(opened: Open) -> None:
+    async with opened():
         assert len(asyncio.all_tasks()) == 4  # this test, the writer, the drain, the heart
     await asyncio.sleep(0)  # lets what was cancelled come to its end
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_two_recorders_share_a_database(url: str, path: Path) -> None:
-    async with asyncio.timeout(30), open_recorder(url) as one_, open_recorder(url) as other:
+async def test_two_recorders_share_a_database(opened: Open, database: Database) -> None:
+    async with asyncio.timeout(30), opened() as one_, opened() as other:
         await asyncio.gather(
             *(serve(recorder, f"{i}{n}") for n, recorder in enumerate((one_, other)) for i in range(50))
         )
-    ended = query(path, "SELECT count(*) AS n FROM aibridge_interceptions WHERE status = 'completed'")
+    ended = database.query("SELECT count(*) AS n FROM aibridge_interceptions WHERE status = 'completed'")
     assert ended == [{"n": 100}]
 
 
-async def test_it_says_that_it_lives(url: str, path: Path, clock: Clock, pauses: Pauses) -> None:
-    async with asyncio.timeout(10), open_recorder(url, now=clock, sleep=pauses):
+async def test_it_says_that_it_lives(opened: Open, database: Database, clock: Clock, pauses: Pauses) -> None:
+    async with asyncio.timeout(10), opened(now=clock, sleep=pauses):
         for beat in range(2):
             await pauses.began.wait()
-            assert one(path, "instances")["heartbeat_at"] == f"2026-11-20 12:00:{beat * 10:02}.000000"
+            assert one(database, "instances")["heartbeat_at"] == f"2026-11-20 12:00:{beat * 10:02}.000000"
             clock.advance(10)
             pauses.end()
         await pauses.began.wait()
-        assert one(path, "instances")["heartbeat_at"] == "2026-11-20 12:00:20.000000"
+        assert one(database, "instances")["heartbeat_at"] == "2026-11-20 12:00:20.000000"
     assert pauses.asked == [10.0] * 3
 
 
-async def test_a_heart_misses_a_beat_and_goes_on(url: str, path: Path, clock: Clock, pauses: Pauses) -> None:
-    async with asyncio.timeout(20), open_recorder(url, now=clock, sleep=pauses) as recorder:
+async def test_a_heart_misses_a_beat_and_goes_on(
+    opened: Open, database: Database, clock: Clock, pauses: Pauses
+) -> None:
+    async with asyncio.timeout(20), opened(now=clock, sleep=pauses) as recorder:
         await pauses.began.wait()
-        lock = holding_the_lock(path)
+        lock = database.hold()
         pauses.end()
         await pauses.began.wait()
         assert recorder.healthy()  # what it takes is safe in the spool
-        assert recorder.report().startswith("degraded: the database takes no records (database is locked); 0 records")
+        assert recorder.report().startswith(f"degraded: the database takes no records ({database.busy}); 0 records")
         lock.close()
         pauses.end()
         await pauses.began.wait()
@@ -106,29 +136,29 @@ async def test_a_heart_misses_a_beat_and_goes_on(url: str, path: Path, clock: Cl
 
 
 async def test_another_machines_dead_are_noticed_while_it_runs(
-    url: str, path: Path, clock: Clock, pauses: Pauses
+    opened: Open, database: Database, clock: Clock, pauses: Pauses
 ) -> None:
-    async with asyncio.timeout(10), open_recorder(url, now=clock, sleep=pauses) as recorder:
-        query(path, "INSERT INTO aibridge_instances VALUES ('far', 'elsewhere', 1, ?, ?)", *["2026-11-20 12:00:00"] * 2)
+    async with asyncio.timeout(10), opened(now=clock, sleep=pauses) as recorder:
+        database.query(
+            "INSERT INTO aibridge_instances VALUES ('far', 'elsewhere', 1, ?, ?)", *["2026-11-20 12:00:00"] * 2
+        )
         await recorder.start(an_interception(id="mine"))
         await recorder.start(an_interception(id="theirs"))
         await recorder.flush()
-        query(path, "UPDATE aibridge_interceptions SET instance_id = 'far' WHERE id = 'theirs'")
+        database.query("UPDATE aibridge_interceptions SET instance_id = 'far' WHERE id = 'theirs'")
         for _ in range(7):
             await pauses.began.wait()
             clock.advance(10)
             pauses.end()
         await pauses.began.wait()
-    rows = query(path, "SELECT id, status FROM aibridge_interceptions ORDER BY id")
+    rows = database.query("SELECT id, status FROM aibridge_interceptions ORDER BY id")
     assert [tuple(row.values()) for row in rows] == [("mine", None), ("theirs", "crashed")]
 
 
-async def test_settings_reach_it(url: str, tmp_path: Path) -> None:
+async def test_settings_reach_it(opened: Open, tmp_path: Path) -> None:
     lost: list[int] = []
     where = tmp_path / "elsewhere"
-    async with open_recorder(
-        url, spool_dir=where, spool_max_bytes=1, when_full="drop_and_count", dropped=lost.append
-    ) as recorder:
+    async with opened(spool_dir=where, spool_max_bytes=1, when_full="drop_and_count", dropped=lost.append) as recorder:
         await serve(recorder, "kept")
         await serve(recorder, "dropped")
         assert recorder.report() == f"not recording: the spool {where} is full (recorder.spool_max_bytes: 1)"
@@ -138,10 +168,11 @@ async def test_settings_reach_it(url: str, tmp_path: Path) -> None:
     assert [file.name for file in where.iterdir()] == ["database"]
 
 
-async def test_a_spool_serves_one_database(url: str, tmp_path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_a_spool_serves_one_database(opened: Open, tmp_path: Path) -> None:
     where = tmp_path / "elsewhere"
     for _ in range(2):
-        async with open_recorder(url, spool_dir=where):
+        async with opened(spool_dir=where):
             pass
     with pytest.raises(StoreError, match=r"belongs to the database .*a\.db, and not to .*b\.db: name another recorder"):
         async with open_recorder(f"sqlite:///{tmp_path}/b.db", spool_dir=where):
@@ -149,34 +180,34 @@ async def test_a_spool_serves_one_database(url: str, tmp_path: Path) -> None:
     (where / "database").unlink()
     (where / "database").mkdir()
     with pytest.raises(StoreError, match="elsewhere cannot be used"):
-        async with open_recorder(url, spool_dir=where):
+        async with opened(spool_dir=where):
             pass
 
 
 async def test_a_database_that_stays_locked_keeps_nobody_and_loses_nothing(
-    url: str, path: Path, caplog: pytest.LogCaptureFixture
+    opened: Open, database: Database, spool_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with asyncio.timeout(10):
-        async with open_recorder(url, close_seconds=0.1) as recorder:
-            lock = holding_the_lock(path)
+        async with opened(close_seconds=0.1) as recorder:
+            lock = database.hold()
             await serve(recorder, "i")
         lock.close()
         assert "3 records are not in the database" in caplog.text
-        assert query(path, "SELECT * FROM aibridge_interceptions") == []
-        async with open_recorder(url):
-            assert one(path, "interceptions")["status"] == "completed"
-            assert one(path, "token_usages")["interception_id"] == "i"
-        assert list(path.with_name("a.db-spool").iterdir()) == []
+        assert database.query("SELECT * FROM aibridge_interceptions") == []
+        async with opened():
+            assert one(database, "interceptions")["status"] == "completed"
+            assert one(database, "token_usages")["interception_id"] == "i"
+        assert spool_files(spool_dir) == []
 
 
-async def test_while_the_database_is_away_traffic_goes_on(url: str, path: Path) -> None:
-    async with asyncio.timeout(20), open_recorder(url) as recorder:
-        lock = holding_the_lock(path)
+async def test_while_the_database_is_away_traffic_goes_on(opened: Open, database: Database) -> None:
+    async with asyncio.timeout(20), opened() as recorder:
+        lock = database.hold()
         await asyncio.gather(*(serve(recorder, str(number)) for number in range(100)))
         lock.close()
         await recorder.flush()
         assert recorder.spooled == 0
-        ended = query(path, "SELECT count(*) AS n FROM aibridge_interceptions WHERE status = 'completed'")
+        ended = database.query("SELECT count(*) AS n FROM aibridge_interceptions WHERE status = 'completed'")
     assert ended == [{"n": 100}]
 
 
@@ -186,30 +217,29 @@ async def test_a_database_that_cannot_be_used_is_told(tmp_path: Path) -> None:
             pass
 
 
-async def test_a_database_that_is_locked_at_the_start_is_told(url: str, path: Path) -> None:
-    async with open_recorder(url):
+async def test_a_database_that_is_locked_at_the_start_is_told(opened: Open, database: Database) -> None:
+    async with opened():
         pass
-    lock = holding_the_lock(path)
-    with pytest.raises(StoreError, match="cannot be written: database is locked"):
-        async with asyncio.timeout(10), open_recorder(url):
+    lock = database.hold()
+    with pytest.raises(StoreError, match=f"cannot be written: {database.busy}"):
+        async with asyncio.timeout(10), opened():
             pass
     lock.close()
-    async with open_recorder(url) as recorder:
+    async with opened() as recorder:
         await serve(recorder, "i")
 
 
-async def test_a_spool_that_cannot_be_kept_is_told(url: str, path: Path) -> None:
-    path.with_name("a.db-spool").touch()
-    with pytest.raises(StoreError, match=r"a\.db-spool cannot be written"):
-        async with open_recorder(url):
+async def test_a_spool_that_cannot_be_kept_is_told(opened: Open) -> None:
+    with pytest.raises(StoreError, match="null cannot be written"):
+        async with opened(spool_dir=Path(os.devnull)):
             pass
 
 
-async def test_a_lock_that_cannot_be_kept_is_told(url: str, path: Path) -> None:
-    with open(f"{path}-instances", "w"):  # noqa: ASYNC230, PTH123  a file where the directory belongs
-        pass
+@pytest.mark.only_on("sqlite")
+async def test_a_lock_that_cannot_be_kept_is_told(opened: Open, tmp_path: Path) -> None:
+    (tmp_path / "a.db-instances").touch()  # a file where the directory belongs
     with pytest.raises(StoreError, match=r"a\.db-instances cannot be written"):
-        async with open_recorder(url):
+        async with opened():
             pass
 
 
@@ -217,11 +247,12 @@ async def test_a_lock_that_cannot_be_kept_is_told(url: str, path: Path) -> None:
 
 CHILD = """
 import asyncio, sys
+from pathlib import Path
 from aibridge.recorder import open_recorder
 from tests.recorder.parts import DONE, an_interception
 
 async def main():
-    async with open_recorder(sys.argv[1]) as recorder:
+    async with open_recorder(sys.argv[1], spool_dir=Path(sys.argv[2])) as recorder:
         done, open_ = an_interception(id="done"), an_interception(id="open")
         await recorder.start(done)
         await recorder.finish(done, DONE)
@@ -234,35 +265,39 @@ asyncio.run(main())
 """
 
 
-async def a_child(url: str) -> asyncio.subprocess.Process:
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, url, stdout=asyncio.subprocess.PIPE)
+async def a_child(where: Where) -> asyncio.subprocess.Process:
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, *where, stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     assert await child.stdout.readline() == b"started\n"
     return child
 
 
-async def test_a_killed_process_leaves_its_starts_and_the_next_one_ends_them(url: str, path: Path) -> None:
+async def test_a_killed_process_leaves_its_starts_and_the_next_one_ends_them(
+    opened: Open, where: Where, database: Database
+) -> None:
     async with asyncio.timeout(60):
-        child = await a_child(url)
+        child = await a_child(where)
         os.kill(child.pid, signal.SIGKILL)
         await child.wait()
         statuses = "SELECT id, status FROM aibridge_interceptions ORDER BY id"
-        assert [tuple(row.values()) for row in query(path, statuses)] == [("done", "completed")]  # the rest is spooled
-        async with open_recorder(url):
-            assert [tuple(row.values()) for row in query(path, statuses)] == [
+        assert [tuple(row.values()) for row in database.query(statuses)] == [
+            ("done", "completed")
+        ]  # the rest is spooled
+        async with opened():
+            assert [tuple(row.values()) for row in database.query(statuses)] == [
                 ("done", "completed"),
                 ("open", "crashed"),
             ]
-            assert len(query(path, "SELECT * FROM aibridge_instances")) == 1
+            assert len(database.query("SELECT * FROM aibridge_instances")) == 1
 
 
-async def test_a_living_process_keeps_what_it_serves(url: str, path: Path) -> None:
+async def test_a_living_process_keeps_what_it_serves(opened: Open, where: Where, database: Database) -> None:
     async with asyncio.timeout(60):
-        child = await a_child(url)
-        async with open_recorder(url):
-            assert len(query(path, "SELECT * FROM aibridge_instances")) == 2
+        child = await a_child(where)
+        async with opened():
+            assert len(database.query("SELECT * FROM aibridge_instances")) == 2
             open_ones = "SELECT status FROM aibridge_interceptions WHERE id = 'open' AND ended_at IS NULL"
-            while not query(path, open_ones):  # noqa: ASYNC110  its own process brings it there
+            while not database.query(open_ones):  # noqa: ASYNC110  its own process brings it there
                 await asyncio.sleep(0.01)
         os.kill(child.pid, signal.SIGKILL)
         await child.wait()
@@ -270,6 +305,7 @@ async def test_a_living_process_keeps_what_it_serves(url: str, path: Path) -> No
 
 KILLED_AT_WORK = """
 import asyncio, sys
+from pathlib import Path
 from aibridge.recorder import open_recorder
 from tests.recorder.parts import DONE, an_interception
 
@@ -281,31 +317,34 @@ async def serve(recorder):
         await recorder.finish(it, DONE)
 
 async def main():
-    async with open_recorder(sys.argv[1]) as recorder:
+    async with open_recorder(sys.argv[1], spool_dir=Path(sys.argv[2])) as recorder:
         await asyncio.gather(*(serve(recorder) for _ in range(8)))
 
 asyncio.run(main())
 """
 
 
-async def test_killed_in_the_midst_of_work_every_accepted_request_has_a_start_and_an_end(url: str, path: Path) -> None:
+async def test_killed_in_the_midst_of_work_every_accepted_request_has_a_start_and_an_end(
+    opened: Open, where: Where, database: Database
+) -> None:
     pipe = asyncio.subprocess.PIPE
     async with asyncio.timeout(60):
-        child = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED_AT_WORK, url, stdout=pipe)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED_AT_WORK, *where, stdout=pipe)
         assert child.stdout is not None
         accepted = [await child.stdout.readline() for _ in range(200)]
         os.kill(child.pid, signal.SIGKILL)
         accepted += [line async for line in child.stdout if line.endswith(b"\n")]
         await child.wait()
-        async with open_recorder(url):
-            rows = query(path, "SELECT id, status FROM aibridge_interceptions")
+        async with opened():
+            rows = database.query("SELECT id, status FROM aibridge_interceptions")
     assert {line.decode().strip() for line in accepted} <= {row["id"] for row in rows}
     assert {row["status"] for row in rows} <= {"completed", "crashed"}
-    assert query(path, "PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    if database.kind == "sqlite":
+        assert database.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
 
 
-async def test_a_normal_life_says_nothing(url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_normal_life_says_nothing(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "aibridge"):
-        async with open_recorder(url) as recorder:
+        async with opened() as recorder:
             await serve(recorder, "i")
     assert [record for record in caplog.records if record.name.startswith("aibridge")] == []

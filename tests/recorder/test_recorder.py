@@ -3,7 +3,6 @@
 import asyncio
 import errno
 from datetime import UTC, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from aibridge.recorder.drain import Drain
 from aibridge.recorder.recorder import Recorder, utc_now
 from aibridge.recorder.writer import Writer
 from aibridge.store import tables
+from tests.databases import Database
 from tests.recorder.parts import (
     DONE,
     NOON,
@@ -25,7 +25,6 @@ from tests.recorder.parts import (
     Statements,
     an_interception,
     one,
-    query,
 )
 
 
@@ -45,11 +44,11 @@ async def test_a_start_is_on_the_disk_when_it_returns(recorder: Port, spool: Sic
     assert it.id.encode() in file.read_bytes()
 
 
-async def test_a_start_is_brought_to_the_database(recorder: Recorder, path: Path) -> None:
+async def test_a_start_is_brought_to_the_database(recorder: Recorder, database: Database) -> None:
     it = an_interception(metadata={"a": 1}, session_id="s")
     await recorder.start(it)
     await recorder.flush()
-    row = one(path, "interceptions")
+    row = one(database, "interceptions")
     assert (row["id"], row["instance_id"], row["client_session_id"]) == (it.id, "me", "s")
     assert (row["started_at"], row["ended_at"], row["status"]) == ("2026-11-20 12:00:00.000000", None, None)
 
@@ -125,7 +124,7 @@ async def test_everything_is_read_back_as_it_was(recorder: Recorder, engine: Eng
 
 
 async def test_without_prompts_no_words_reach_the_disk(
-    writer: Writer, drain: Drain, spool: SickSpool, path: Path
+    writer: Writer, drain: Drain, spool: SickSpool, database: Database
 ) -> None:
     recorder = Recorder(writer, drain, spool, prompts="none")
     it = an_interception()
@@ -136,17 +135,21 @@ async def test_without_prompts_no_words_reach_the_disk(
     await writer.flush()
     assert not any(b"canary" in file.read_bytes() for file in spool.directory.iterdir())
     await recorder.flush()
-    assert one(path, "tool_usages")["input"] is None
-    assert one(path, "user_prompts")["prompt"] == one(path, "model_thoughts")["content"] == ""
-    assert not any(b"canary" in file.read_bytes() for file in path.parent.glob("a.db*") if file.is_file())
+    assert one(database, "tool_usages")["input"] is None
+    assert one(database, "user_prompts")["prompt"] == one(database, "model_thoughts")["content"] == ""
+    for table in tables.metadata.tables:
+        assert "canary" not in str(database.query(f"SELECT * FROM {table}"))  # noqa: S608  a name of ours
 
 
-async def test_the_end_never_comes_before_the_rest(recorder: Recorder, statements: Statements, path: Path) -> None:
+@pytest.mark.only_on("sqlite")
+async def test_the_end_never_comes_before_the_rest(
+    recorder: Recorder, statements: Statements, database: Database
+) -> None:
     seen: list[tuple[int, int]] = []
 
     def look() -> None:
-        ended = query(path, "SELECT count(*) AS n FROM aibridge_interceptions WHERE ended_at IS NOT NULL")[0]["n"]
-        seen.append((ended, query(path, "SELECT count(*) AS n FROM aibridge_token_usages")[0]["n"]))
+        ended = database.query("SELECT count(*) AS n FROM aibridge_interceptions WHERE ended_at IS NOT NULL")[0]["n"]
+        seen.append((ended, database.query("SELECT count(*) AS n FROM aibridge_token_usages")[0]["n"]))
 
     statements.before("BEGIN", look)
 
@@ -164,29 +167,33 @@ async def test_the_end_never_comes_before_the_rest(recorder: Recorder, statement
     assert all(ended <= records for ended, records in seen)
 
 
-async def test_a_thread_shows_while_it_runs(recorder: Recorder, path: Path) -> None:
+async def test_a_thread_shows_while_it_runs(recorder: Recorder, database: Database) -> None:
     parent, child = an_interception(id="p"), an_interception(id="c", correlating_tool_call_id="x")
     await recorder.start(parent)
     await recorder.record(parent, ToolUsage("r", "x", "t", b"{}", injected=False))
     await recorder.start(child)
     await recorder.flush()
-    [row] = query(path, "SELECT thread_parent_id, thread_root_id, ended_at FROM aibridge_interceptions WHERE id = 'c'")
+    [row] = database.query(
+        "SELECT thread_parent_id, thread_root_id, ended_at FROM aibridge_interceptions WHERE id = 'c'"
+    )
     assert row == {"thread_parent_id": "p", "thread_root_id": "p", "ended_at": None}
 
 
-async def test_a_thread_is_found_at_the_end_if_the_parents_call_came_late(recorder: Recorder, path: Path) -> None:
+async def test_a_thread_is_found_at_the_end_if_the_parents_call_came_late(
+    recorder: Recorder, database: Database
+) -> None:
     parent, child = an_interception(id="p"), an_interception(id="c", correlating_tool_call_id="x")
     await recorder.start(parent)
     await recorder.start(child)
     await recorder.record(parent, ToolUsage("r", "x", "t", b"{}", injected=False))
     await recorder.finish(child, DONE)
     await recorder.flush()
-    [row] = query(path, "SELECT thread_parent_id FROM aibridge_interceptions WHERE id = 'c'")
+    [row] = database.query("SELECT thread_parent_id FROM aibridge_interceptions WHERE id = 'c'")
     assert row == {"thread_parent_id": "p"}
 
 
 async def test_no_durable_start_no_request(
-    recorder: Recorder, writer: Writer, spool: SickSpool, pauses: Pauses, path: Path
+    recorder: Recorder, writer: Writer, spool: SickSpool, pauses: Pauses, database: Database
 ) -> None:
     spool.sick = errno.ENOSPC
     async with asyncio.timeout(10):
@@ -202,10 +209,10 @@ async def test_no_durable_start_no_request(
         await recorder.start(an_interception(id="i"))
         await recorder.flush()
         assert (recorder.healthy(), recorder.report()) == (True, "ok")
-    assert one(path, "interceptions")["id"] == "i"
+    assert one(database, "interceptions")["id"] == "i"
 
 
-async def test_a_caller_who_leaves_while_waiting_leaves_nothing(recorder: Recorder, path: Path) -> None:
+async def test_a_caller_who_leaves_while_waiting_leaves_nothing(recorder: Recorder, database: Database) -> None:
     caller = asyncio.create_task(recorder.start(an_interception(correlating_tool_call_id="c")))
     await asyncio.sleep(0)
     caller.cancel()
@@ -213,11 +220,11 @@ async def test_a_caller_who_leaves_while_waiting_leaves_nothing(recorder: Record
         with pytest.raises(asyncio.CancelledError):
             await caller
         await recorder.flush()
-    assert [row["status"] for row in query(path, "SELECT status FROM aibridge_interceptions")] in ([], ["cancelled"])
+    assert [row["status"] for row in database.query("SELECT status FROM aibridge_interceptions")] in ([], ["cancelled"])
 
 
 async def test_a_caller_who_leaves_in_the_moment_of_success_is_ended(
-    recorder: Recorder, writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller: asyncio.Task[None]
     tell = writer._tell
@@ -232,11 +239,11 @@ async def test_a_caller_who_leaves_in_the_moment_of_success_is_ended(
         with pytest.raises(asyncio.CancelledError):
             await caller
         await recorder.flush()
-    assert one(path, "interceptions")["status"] == "cancelled"
+    assert one(database, "interceptions")["status"] == "cancelled"
 
 
 async def test_an_end_is_taken_without_waiting_though_the_queue_is_full(
-    recorder: Recorder, spool: SickSpool, path: Path
+    recorder: Recorder, spool: SickSpool, database: Database
 ) -> None:
     it = an_interception()
     async with asyncio.timeout(10):
@@ -252,7 +259,7 @@ async def test_an_end_is_taken_without_waiting_though_the_queue_is_full(
         spool.may_go_on.set()
         await waiting
         await recorder.flush()
-    assert one(path, "interceptions")["status"] == "completed"
+    assert one(database, "interceptions")["status"] == "completed"
 
 
 async def test_nothing_stays_behind_when_all_is_well(recorder: Recorder) -> None:

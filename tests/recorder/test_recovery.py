@@ -11,7 +11,8 @@ from aibridge.recorder.locks import held
 from aibridge.recorder.recovery import recover
 from aibridge.recorder.rows import Entry, Kind, end_row, interception_row
 from aibridge.recorder.spool import Spool
-from tests.recorder.parts import DONE, NOON, SickSpool, an_interception, holding_the_lock, query
+from tests.databases import Database
+from tests.recorder.parts import DONE, NOON, SickSpool, an_interception
 
 
 def start(name: str) -> Entry:
@@ -29,75 +30,77 @@ def leave(directory: Path, name: str, *groups: list[Entry]) -> Spool:
     return spool
 
 
-def ids(path: Path) -> list[str]:
-    return [row["id"] for row in query(path, "SELECT id FROM aibridge_interceptions ORDER BY rowid")]
+def ids(database: Database) -> list[str]:
+    return [row["id"] for row in database.query("SELECT id FROM aibridge_interceptions ORDER BY id")]
 
 
-async def test_it_is_taken_in_and_gone(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_it_is_taken_in_and_gone(spool: SickSpool, drain: Drain, database: Database) -> None:
     leave(spool.directory, "dead", [start("a")], [start("b"), (Kind.END, end_row("a", DONE, NOON))])
     leave(spool.directory, "dead2", [start("c")])
     await recover(spool, drain)
-    assert ids(path) == ["a", "b", "c"]
-    assert query(path, "SELECT status FROM aibridge_interceptions WHERE id = 'a'") == [{"status": "completed"}]
+    assert ids(database) == ["a", "b", "c"]
+    assert database.query("SELECT status FROM aibridge_interceptions WHERE id = 'a'") == [{"status": "completed"}]
     assert list(spool.directory.iterdir()) == []
     assert spool.others == 0
 
 
-async def test_taken_in_twice_is_there_once(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_taken_in_twice_is_there_once(spool: SickSpool, drain: Drain, database: Database) -> None:
     for _ in range(2):
         leave(spool.directory, "dead", [start("a"), (Kind.END, end_row("a", DONE, NOON))], [start("b")])
         await recover(spool, drain)
-    assert ids(path) == ["a", "b"]
+    assert ids(database) == ["a", "b"]
 
 
-async def test_a_torn_tail_is_the_end(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_a_torn_tail_is_the_end(spool: SickSpool, drain: Drain, database: Database) -> None:
     leave(spool.directory, "dead", [start("a")])
     [file] = spool.directory.glob("dead.*.spool")
     whole = file.read_bytes().rstrip(b"\0")
     file.write_bytes(whole + b"\x50\0\0\0torn" + bytes(1000))
     await recover(spool, drain)
-    assert ids(path) == ["a"]
+    assert ids(database) == ["a"]
     assert list(spool.directory.iterdir()) == []
 
 
-async def test_a_living_processs_is_left_alone(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_a_living_processs_is_left_alone(spool: SickSpool, drain: Drain, database: Database) -> None:
     other = leave(spool.directory, "living", [start("a")])
     with held(other.lock):
         await recover(spool, drain)
-        assert ids(path) == []
+        assert ids(database) == []
         assert spool.others > 0
         assert len(list(spool.directory.glob("living.*"))) == 2
     await recover(spool, drain)
-    assert ids(path) == ["a"]
+    assert ids(database) == ["a"]
 
 
-async def test_our_own_is_no_dead_ones(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_our_own_is_no_dead_ones(spool: SickSpool, drain: Drain, database: Database) -> None:
     spool.append([start("mine")])
     await recover(spool, drain)
-    assert ids(path) == []
+    assert ids(database) == []
 
 
-async def test_without_a_lock_file_it_is_taken_too(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_without_a_lock_file_it_is_taken_too(spool: SickSpool, drain: Drain, database: Database) -> None:
     leave(spool.directory, "dead", [start("a")]).lock.unlink()
     await recover(spool, drain)
-    assert ids(path) == ["a"]
+    assert ids(database) == ["a"]
     assert list(spool.directory.iterdir()) == []
 
 
-async def test_a_database_in_trouble_leaves_it_for_another_time(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_a_database_in_trouble_leaves_it_for_another_time(
+    spool: SickSpool, drain: Drain, database: Database
+) -> None:
     leave(spool.directory, "dead", [start("a")], [start("b")])
-    lock = holding_the_lock(path)
-    with pytest.raises(DBAPIError, match="locked"):
+    lock = database.hold()
+    with pytest.raises(DBAPIError, match=database.busy):
         await recover(spool, drain)
     lock.close()
     assert len(list(spool.directory.iterdir())) == 3
     await recover(spool, drain)
-    assert ids(path) == ["a", "b"]
+    assert ids(database) == ["a", "b"]
 
 
-async def test_of_two_at_once_one_does_it(spool: SickSpool, drain: Drain, path: Path) -> None:
+async def test_of_two_at_once_one_does_it(spool: SickSpool, drain: Drain, database: Database) -> None:
     leave(spool.directory, "dead", [start("a")])
     other = Spool(spool.directory, "other")
     await asyncio.gather(recover(spool, drain), recover(other, drain))
-    assert ids(path) == ["a"]
+    assert ids(database) == ["a"]
     assert list(spool.directory.iterdir()) == []

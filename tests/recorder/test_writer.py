@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -362,7 +361,7 @@ async def test_a_closed_writer_takes_nothing(writer: Writer) -> None:
 
 
 async def test_closing_tells_of_what_could_not_be_written(
-    writer: Writer, spool: SickSpool, path: Path, lost: list[int], caplog: pytest.LogCaptureFixture
+    writer: Writer, spool: SickSpool, lost: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     spool.sick = errno.EIO
     for number in range(4):

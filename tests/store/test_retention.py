@@ -68,6 +68,7 @@ async def test_it_is_done_at_the_start_and_every_hour_in_batches(
         for expected in (["2", "later"], ["later"], ["later"]):
             await pauses.began.wait()
             assert left(database) == expected
+            assert len(database.query("SELECT key FROM aibridge_hidden_turns")) == len(expected)
             clock.advance(1201)
             pauses.end()
         await pauses.began.wait()
