@@ -55,3 +55,20 @@ async def test_it_ends_when_all_is_done(thread: OneThread) -> None:
     async with asyncio.timeout(5):
         assert await last == "last"
         await asyncio.to_thread((await own).join)
+
+
+async def test_a_job_may_outlive_its_loop() -> None:
+    may_end, done = threading.Event(), []
+
+    async def ask() -> OneThread:
+        thread = OneThread("outlives")
+        thread.do(lambda: may_end.wait(5))
+        thread.do(lambda: done.append("the next one"))
+        return thread
+
+    outlives = await asyncio.to_thread(asyncio.run, ask())
+    [own] = [thread for thread in threading.enumerate() if thread.name == "outlives"]
+    outlives.stop()
+    may_end.set()
+    await asyncio.to_thread(own.join, 5)
+    assert done == ["the next one"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,17 @@ Open = Callable[..., Engine]
 
 def test_no_wait_is_without_an_end(opened: Open) -> None:
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "application_name")
-    assert shown(opened(busy_seconds=0.25), *names) == ["30s", "250ms", "30s", "aibridge"]
+    engine = opened(busy_seconds=0.25)
+    assert shown(engine, *names) == ["30s", "250ms", "30s", "aibridge"]
+    with closing(engine.raw_connection()) as connection:
+        told = connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]  # psycopg's
+    silence = {name: told[name] for name in ("tcp_user_timeout", "keepalives_idle", "keepalives_interval")}
+    assert silence == {"tcp_user_timeout": "15000", "keepalives_idle": "15", "keepalives_interval": "5"}
+
+
+def test_what_is_committed_is_on_the_disk_however_the_server_is_set(opened: Open, database: Postgresql) -> None:
+    assert database.query("SHOW synchronous_commit") == [{"synchronous_commit": "off"}]
+    assert shown(opened(), "synchronous_commit") == ["on"]
 
 
 async def test_coroutines_have_the_same_limits(database: Postgresql) -> None:
