@@ -21,13 +21,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from aibridge.audit import open_audit
+from aibridge.budgets import open_budgets
 from aibridge.config import Auth, Settings, Source
 from aibridge.gateway.authentication import open_identify, withheld
 from aibridge.gateway.health import Check, Readiness, Report, healthz
 from aibridge.gateway.listening import listen, url_of
 from aibridge.gateway.server import Server
 from aibridge.gateway.services import Services
-from aibridge.ports import Identify, NoRecall, Recalls
+from aibridge.ports import Budgets, Identify, NoRecall, Recalls
 from aibridge.pricing import Price, Prices
 from aibridge.recall import open_recall
 from aibridge.recorder import Recorder, open_recorder
@@ -44,7 +45,16 @@ from aibridge.tools.pinning import MemoryPins, Pins
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
 from aibridge.upstream.dump import Dumps
-from aibridge.wiring import audit_sources, breaker_watch, connection_limits, dumped, price_list, secrets
+from aibridge.wiring import (
+    audit_sources,
+    breaker_watch,
+    budget_limits,
+    connection_limits,
+    dumped,
+    limit_watch,
+    price_list,
+    secrets,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +156,8 @@ async def opened(
         recorder = await stack.enter_async_context(_recorder(settings, telemetry.metrics, prices))
         await stack.enter_async_context(keeping(settings.recorder.url, settings.recorder.retention_days))
         telemetry.metrics.observe_recorder(lambda: recorder.queue_depth, lambda: recorder.spooled)
+        refused, limits = limit_watch(telemetry.metrics), budget_limits(settings)
+        budgets = await stack.enter_async_context(open_budgets(settings.recorder.url, limits, prices, refused=refused))
         identify = await stack.enter_async_context(open_identify(settings.auth, settings.recorder.url))
         recalls = await stack.enter_async_context(_recalls(settings, changing=source is not None))
 
@@ -153,6 +165,7 @@ async def opened(
             redactor.forget(secrets(newer))
             await rooms.renew(newer)
             prices.renew(*price_list(newer))
+            await budgets.renew(budget_limits(newer))
 
         reload = Reload(
             settings,
@@ -172,7 +185,7 @@ async def opened(
         pages = {**_pages(readiness, scrape or _own(telemetry.metrics)), **audit}
         dumps = Dumps(interception_id)
         stack.push_async_callback(dumps.aclose)
-        furnish = _furnish(telemetry, recorder, recalls, identify, settings.auth, dumps)
+        furnish = _furnish(telemetry, recorder, recalls, identify, budgets, settings.auth, dumps)
         pins = await stack.enter_async_context(_pins(settings, changing=source is not None))
         rooms = Rooms(settings, furnish, pages, pins, watch=breaker_watch(telemetry.metrics))
         stack.push_async_callback(rooms.aclose)
@@ -233,7 +246,13 @@ async def _recalls(settings: Settings, *, changing: bool) -> AsyncIterator[Recal
 
 
 def _furnish(
-    telemetry: Telemetry, recorder: Recorder, recalls: Recalls, identify: Identify, auth: Auth, dumps: Dumps
+    telemetry: Telemetry,
+    recorder: Recorder,
+    recalls: Recalls,
+    identify: Identify,
+    budgets: Budgets,
+    auth: Auth,
+    dumps: Dumps,
 ) -> Furnish:
     """What every gateway is given, whatever its upstreams and tools are."""
     watched = telemetry.recorder(recorder)
@@ -247,6 +266,7 @@ def _furnish(
             recalls=recalls if settings.mcp_servers else NoRecall(),  # else no turn has a hidden part
             observer=telemetry,
             now=lambda: datetime.now(UTC),
+            budgets=budgets,
             withheld=withheld(auth),
         )
 

@@ -83,6 +83,13 @@ class TooLarge(ClientError):
     status = 413
 
 
+class OverLimit(ClientError):
+    """A limit that the operator has set is reached: no more goes upstream until there is room again."""
+
+    status = 429
+    type: ErrorType = "rate_limited"
+
+
 class Unsupported(ClientError):
     """A part of the dialect that this gateway does not serve."""
 

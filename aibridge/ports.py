@@ -178,6 +178,30 @@ Send = Callable[[Head | Relay], Awaitable[None]]
 """Sends on to the client, with back-pressure."""
 
 
+class Budget(Protocol):
+    """What one interception may use: set aside before each round, counted when its usage is recorded."""
+
+    def upstream(self, inner: Upstream) -> Upstream:
+        """The same provider, asked only while there is room. Its `open` raises OverLimit, and nothing goes upstream."""
+        ...
+
+    def emit(self, inner: Emit) -> Emit:
+        """The same way to the recorder, from which it learns what each round has used."""
+        ...
+
+    def end(self) -> None:
+        """The interception is over: what is still set aside is free again."""
+        ...
+
+
+class Budgets(Protocol):
+    """Everybody's limits."""
+
+    def of(self, interception: Interception) -> Budget:
+        """What this one may use."""
+        ...
+
+
 class EmptyToolbox:
     """No tools at all."""
 
@@ -209,6 +233,21 @@ class NoRecall:
         return []
 
     async def keep(self, turn: HiddenTurn) -> None: ...
+
+
+class NoBudgets:
+    """Limits nothing, for anybody."""
+
+    def of(self, interception: Interception) -> Budget:
+        return self
+
+    def upstream(self, inner: Upstream) -> Upstream:
+        return inner
+
+    def emit(self, inner: Emit) -> Emit:
+        return inner
+
+    def end(self) -> None: ...
 
 
 class Unobserved:

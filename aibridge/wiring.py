@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aibridge import config
 from aibridge.audit import Health, OfferedTool, ProviderHealth, ServerHealth, Sources
+from aibridge.budgets import Limit
 from aibridge.config import Settings
 from aibridge.gateway.connection import ConnectionLimits
 from aibridge.gateway.credentials import central_credentials
@@ -16,6 +17,7 @@ from aibridge.gateway.services import Limits
 from aibridge.pricing import OwnPrice
 from aibridge.providers import DEFAULT_BASE_URLS, KINDS, Provider
 from aibridge.recorder import Recorder
+from aibridge.store.budgets import Account as BudgetAccount
 from aibridge.telemetry import propagation
 from aibridge.telemetry.metrics import Metrics
 from aibridge.tools.pinning import Pins
@@ -133,6 +135,28 @@ def price_list(settings: Settings) -> tuple[list[OwnPrice], dict[str, tuple[str,
     return own, {
         name: (one.type, one.base_url or DEFAULT_BASE_URLS[one.type]) for name, one in settings.providers.items()
     }
+
+
+def budget_limits(settings: Settings) -> list[Limit]:
+    """What actors may use; money in millionths of a dollar."""
+    return [_limit(name, one) for name, one in settings.limits.items()]
+
+
+def _limit(name: str, one: config.Limit) -> Limit:
+    whole = {"requests_per_minute": one.requests_per_minute, "tokens_per_minute": one.tokens_per_minute}
+    money = {"dollars_per_day": one.dollars_per_day, "dollars_per_month": one.dollars_per_month}
+    micros = {key: None if dollars is None else round(dollars * 1_000_000) for key, dollars in money.items()}
+    most = {key: amount for key, amount in (whole | micros).items() if amount is not None}
+    return Limit(name, most, one.actor, one.provider, one.model, one.per)
+
+
+def limit_watch(metrics: Metrics) -> Callable[[BudgetAccount], None]:
+    """Tells the metrics of what a limit refuses."""
+
+    def refused(account: BudgetAccount) -> None:
+        metrics.limit_refusals[account.limit, account.quantity] += 1
+
+    return refused
 
 
 def breaker_watch(metrics: Metrics) -> Watch:

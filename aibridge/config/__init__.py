@@ -6,6 +6,7 @@ from aibridge.config.loading import load
 from aibridge.config.settings import (
     Auth,
     CircuitBreaker,
+    Limit,
     McpServer,
     Provider,
     Recall,
@@ -25,6 +26,7 @@ __all__ = [
     "CircuitBreaker",
     "ConfigError",
     "FileWatch",
+    "Limit",
     "McpServer",
     "Provider",
     "Recall",

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from aibridge.config.settings import Section, Settings
 
-LIVE: Final = frozenset({"providers", "mcp_servers", "tools", "prices", "telemetry.log_level"})
+LIVE: Final = frozenset({"providers", "mcp_servers", "tools", "prices", "limits", "telemetry.log_level"})
 """Settings, and whole sections, that a running gateway takes over."""
 
 

@@ -134,6 +134,7 @@ Seconds = Annotated[float, _number, Field(gt=0)]
 SecondsOrZero = Annotated[float, _number, Field(ge=0)]
 Days = Annotated[float, _number, Field(gt=0)]
 Dollars = Annotated[float, _number, Field(ge=0)]
+SomeDollars = Annotated[float, _number, Field(ge=0.01)]
 
 Host = Annotated[str, _matching(r"\S+", "must be an address or a name")]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
@@ -156,6 +157,9 @@ ToolPrefix = Annotated[
 ]
 ServerName = Annotated[
     str, _matching(r"[A-Za-z0-9_-]+", "a server's name may hold letters, digits, underscores and hyphens only")
+]
+LimitName = Annotated[
+    str, _matching(r"[A-Za-z0-9_-]+", "a limit's name may hold letters, digits, underscores and hyphens only")
 ]
 
 

@@ -22,6 +22,7 @@ from aibridge.config.rules import (
     Host,
     HttpHeaders,
     HttpUrl,
+    LimitName,
     Network,
     Port,
     ProviderName,
@@ -30,6 +31,7 @@ from aibridge.config.rules import (
     Seconds,
     SecondsOrZero,
     ServerName,
+    SomeDollars,
     ToolPrefix,
     Transport,
     TransportName,
@@ -324,6 +326,37 @@ class OwnPrice(Section):
     )
 
 
+class Limit(Section):
+    """What actors may use. All limits that match an interception hold for it."""
+
+    actor: str = Field(default="*", description="Whose requests count: a pattern of actors' names.")
+    provider: str = Field(default="*", description="To which providers: a pattern of their names in this file.")
+    model: str = Field(default="*", description="For which models: a pattern of the names that clients ask for.")
+    per: Literal["actor", "all"] = Field(
+        default="actor", description="Whether each `actor` has the limit alone, or `all` have it together."
+    )
+    requests_per_minute: Annotated[Count | None, EmptyIsNone] = Field(
+        default=None, description="Clients' requests in a minute; beyond that 429. `null`: any number."
+    )
+    tokens_per_minute: Annotated[Count | None, EmptyIsNone] = Field(
+        default=None, description="Tokens in a minute, cached ones too; beyond that 429. `null`: any number."
+    )
+    dollars_per_day: Annotated[SomeDollars | None, EmptyIsNone] = Field(
+        default=None, description="US dollars in a day (UTC); beyond that 403. `null`: any amount."
+    )
+    dollars_per_month: Annotated[SomeDollars | None, EmptyIsNone] = Field(
+        default=None, description="US dollars in a month (UTC); beyond that 403. `null`: any amount."
+    )
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Limit:
+        if not any((self.requests_per_minute, self.tokens_per_minute, self.dollars_per_day, self.dollars_per_month)):
+            raise ValueError(
+                "limits nothing: it needs requests_per_minute, tokens_per_minute, dollars_per_day or dollars_per_month"
+            )
+        return self
+
+
 def _default_providers() -> dict[str, Provider]:
     return {"openai": Provider(type="openai"), "anthropic": Provider(type="anthropic")}
 
@@ -346,6 +379,9 @@ class Settings(Section):
     prices: dict[str, OwnPrice] = Field(
         default_factory=dict,
         description="What models cost here, by a pattern of their names; the first that matches holds.",
+    )
+    limits: dict[LimitName, Limit] = Field(
+        default_factory=dict, description="What actors may use: requests, tokens and money, by the limits' names."
     )
     telemetry: Telemetry = Field(default_factory=Telemetry, description="What the gateway tells about itself.")
 

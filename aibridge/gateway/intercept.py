@@ -121,8 +121,9 @@ class Intercept:
         async def emit(record: Record) -> None:
             await services.recorder.record(interception, record)
 
-        upstream = services.upstreams.bind(turn.target)
-        loop = Loop(turn.exchange, upstream, turn.toolbox, turn.recall, send=reply, emit=emit)
+        budget = services.budgets.of(interception)
+        upstream = budget.upstream(services.upstreams.bind(turn.target))
+        loop = Loop(turn.exchange, upstream, turn.toolbox, turn.recall, send=reply, emit=budget.emit(emit))
         gone = False
         try:
             async with reply.attended():
@@ -135,6 +136,7 @@ class Intercept:
             await asyncio.shield(_stop(loop, reply))
             raise
         finally:
+            budget.end()
             outcome = _cancelled(turn.exchange, why_gone(scope)) if gone else turn.exchange.outcome
             if outcome.status == "failed":
                 logger.warning("an interception failed: %s: %.200s", outcome.error_type, outcome.error_message)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from aibridge.gateway.headers import actor_headers, forwardable
 from aibridge.model import Actor, Headers
-from aibridge.ports import Identify, Observer, Recalls, Recorder, Toolboxes, Upstreams
+from aibridge.ports import Budgets, Identify, NoBudgets, Observer, Recalls, Recorder, Toolboxes, Upstreams
 from aibridge.providers import Provider
 
 
@@ -35,6 +35,7 @@ class Services:
     recalls: Recalls
     observer: Observer
     now: Callable[[], datetime]
+    budgets: Budgets = field(default_factory=NoBudgets)
     withheld: frozenset[bytes] = frozenset()  # headers, besides the usual ones, that no provider sees
 
 

@@ -44,6 +44,7 @@ class Metrics:
         self._declare_interceptions()
         self._declare_contents()
         self._declare_breaker()
+        self.limit_refusals = self._counter("limit_refusals_total", "Rounds that a limit refused", "limit quantity")
         self._declare_recorder()
         self._declare_config()
         self._plain("tasks", "Tasks of the event loop").set_function(_tasks)

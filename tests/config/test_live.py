@@ -18,6 +18,7 @@ def settings(**sections: Any) -> Settings:
         {"mcp_servers": {"time": {"command": "x"}}},
         {"tools": {"max_rounds": 3}},
         {"telemetry": {"log_level": "debug"}},
+        {"limits": {"all": {"requests_per_minute": 1}}},
     ],
 )
 def test_these_hold_at_once(changed: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from aibridge.gateway.routes import Gateway
 from aibridge.gateway.server import Server
 from aibridge.gateway.services import Limits, Services
 from aibridge.model import Actor, InjectedTool, Interception, Outcome, Record, Text, ToolCall, ToolResult
-from aibridge.ports import EmptyToolbox, NoRecall, Toolbox, Unobserved
+from aibridge.ports import Budgets, EmptyToolbox, NoBudgets, NoRecall, Toolbox, Unobserved
 from aibridge.providers import ANTHROPIC, OPENAI, Provider
 from aibridge.testing import FakeOpenAI
 from aibridge.testing.behaviour import Behaviour, no_handler
@@ -127,6 +127,7 @@ async def gateway(
     total: float = 60,
     pages: dict[str, ASGIApp] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    budgets: Budgets | None = None,
     **provider_options: object,
 ) -> AsyncIterator[Served]:
     """Serves two providers, `openai` (a fake one) and `anthropic` (nobody there)."""
@@ -136,7 +137,9 @@ async def gateway(
         anthropic = Provider("anthropic", ANTHROPIC, "http://127.0.0.1:9", api_keys=("sk-ant",))
         upstreams = UpstreamClient([Account(openai), Account(anthropic)])
         ledger, shelf = Ledger(), Shelf(toolbox or EmptyToolbox())
-        services = Services(Anonymous(), upstreams, shelf, ledger, NoRecall(), Unobserved(), now)
+        services = Services(
+            Anonymous(), upstreams, shelf, ledger, NoRecall(), Unobserved(), now, budgets or NoBudgets()
+        )
         app = Gateway(services, limits, [(openai, total), (anthropic, total)], pages or {})
         async with _serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=10) as client:
             yield Served(url, client, fake, ledger, shelf)

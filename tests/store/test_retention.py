@@ -110,6 +110,6 @@ def test_the_tables_that_are_emptied_are_all_that_there_are() -> None:
         for table in tables.metadata.sorted_tables
         if any(key.ondelete == "CASCADE" for key in table.foreign_keys)
     }
-    kept = {"aibridge_keys", "aibridge_instances", "aibridge_tool_pins"}
+    kept = {"aibridge_keys", "aibridge_instances", "aibridge_tool_pins", "aibridge_budgets"}
     reached = {"aibridge_interceptions", "aibridge_hidden_turns"} | cascades
     assert {table.name for table in tables.metadata.sorted_tables} == reached | kept
