@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,10 +9,12 @@ import pytest
 from aibridge.budgets import open_budgets
 from aibridge.budgets.opening import utc_now
 from aibridge.errors import OverLimit
+from aibridge.model import TokenUsage
 from aibridge.ports import NoBudgets, Upstream
+from aibridge.store.budgets import Account
 from tests.budgets.parts import Clock, asking, limit, limited
 from tests.databases import Database
-from tests.twins import Answer, ScriptedUpstream
+from tests.twins import Answer, RecordSink, ScriptedUpstream
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -37,21 +38,21 @@ async def test_without_limits_nothing_is_in_the_way() -> None:
 
 async def test_who_is_under_no_limit_has_nothing_in_the_way(database: Database) -> None:
     async with limited(database.url, limit(actor="bob", requests_per_minute=1)) as house:
-        inner = provider()
+        inner, records = provider(), RecordSink()
         budget = house.budgets.of(asking("ann"))
         assert budget.upstream(inner) is inner
-        assert budget.emit(house.refused.append) is house.refused.append or budget.emit
+        assert budget.emit(records) is records
         assert house.budgets.of(asking("bob")).upstream(inner) is not inner
 
 
 async def test_prices_are_read_before_anybody_waits_for_them(database: Database) -> None:
-    asked: list[Sequence[Any]] = []
+    asked: list[str] = []
 
-    def price(*what: Any) -> None:
-        asked.append(what)
+    def price(provider: str, model: str, usage: TokenUsage) -> None:
+        asked.append(model)
 
-    url = database.url
-    async with open_budgets(url, [limit(tokens_per_minute=1)], price, refused=asked.append) as budgets:
+    url, mine = database.url, limit(tokens_per_minute=1)
+    async with open_budgets(url, [mine], price, refused=list[Account]().append) as budgets:
         assert asked == []
         await budgets.renew([limit(dollars_per_day=1)])
         assert len(asked) == 1

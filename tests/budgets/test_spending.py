@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from aibridge.budgets.rules import Limit, meters
 from aibridge.budgets.spending import Counting, Spending
 from aibridge.errors import OverLimit, UpstreamError
 from aibridge.model import PromptRecord, TokenUsage
+from aibridge.pricing import Cost
 from aibridge.store.budgets import Account
 from tests.budgets.parts import CENT, PRICES, Clock, MemoryPost, asking, limit
 from tests.twins import Answer, RecordSink, ScriptedUpstream
@@ -186,8 +186,8 @@ async def test_the_provider_is_asked_while_there_is_room() -> None:
 async def test_a_price_that_is_gone_meanwhile_counts_as_nothing() -> None:
     house, known = House(limit(dollars_per_day=100)), [True]
 
-    def price(*asked: Any) -> Any:
-        return PRICES(*asked) if known.pop() else None
+    def price(provider: str, model: str, usage: TokenUsage) -> Cost | None:
+        return PRICES(provider, model, usage) if known.pop() else None
 
     held = tuple(meters(house.limits, "ann", "openai", "gpt-6"))
     spending = Spending(Counting(house.book, price, house.clock, house.refused.append), asking(), held)

@@ -18,6 +18,7 @@ PUBLIC = {
     "aibridge_circuit_breaker_state": ("provider", "endpoint", "model"),
     "aibridge_circuit_breaker_trips_total": ("provider", "endpoint", "model"),
     "aibridge_circuit_breaker_rejects_total": ("provider", "endpoint", "model"),
+    "aibridge_limit_refusals_total": ("limit", "quantity"),
     "aibridge_recorder_dropped_records_total": (),
     "aibridge_recorder_queue_depth": (),
     "aibridge_recorder_spooled_records": (),
