@@ -145,4 +145,4 @@ def _parts(account: Account) -> tuple[str, str, str]:
 
 
 def _state(balance: Balance) -> dict[str, object]:
-    return {"window_start": balance.window, "spent": balance.spent, "reserved": balance.reserved}
+    return {"began_at": balance.window, "spent": balance.spent, "reserved": balance.reserved}

@@ -271,7 +271,7 @@ budgets = Table(
     Column("limit_name", Text, primary_key=True, doc="The limit's name in the configuration."),
     Column("quantity", Text, primary_key=True, doc="What it limits, such as `dollars_per_day`."),
     Column("actor", Text, primary_key=True, doc="Whose use it is; empty where all have the limit together."),
-    _time("window_start", "When the minute, day or month began, in UTC, that this is about: the last one of use."),
+    _time("began_at", "When the minute, day or month began, in UTC, that this is about: the last one of use."),
     Column("spent", BigInteger, nullable=False, doc="Requests, tokens, or millionths of a US dollar."),
     Column("reserved", BigInteger, nullable=False, doc="The same, set aside for rounds that are under way."),
     info={"doc": "What has been used of the limits."},

@@ -80,7 +80,7 @@ async def test_what_was_used_is_there_after_a_restart(database: Database) -> Non
     (requests,) = database.query("SELECT * FROM aibridge_budgets WHERE quantity = 'requests_per_minute'")
     assert (requests["actor"], requests["spent"], requests["reserved"]) == ("ann", 1, 0)
     (money,) = database.query("SELECT * FROM aibridge_budgets WHERE quantity = 'dollars_per_month'")
-    assert (money["spent"], money["reserved"], money["window_start"][:10]) == (0, 0, "2026-11-01")
+    assert (money["spent"], money["reserved"], money["began_at"][:10]) == (0, 0, "2026-11-01")
 
 
 def test_the_usual_clock_is_the_wall_clock() -> None:

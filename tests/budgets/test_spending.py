@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,8 @@ async def test_a_round_over_midnight_counts_on_the_day_that_it_ends(house: House
 
 @pytest.mark.parametrize(("quantity", "most"), [("tokens_per_minute", 40), ("dollars_per_day", 40)])
 async def test_what_others_have_set_aside_is_not_there(quantity: str, most: int) -> None:
-    house = House(limit(per="all", **{quantity: most}))
+    amounts: dict[str, Any] = {quantity: most}
+    house = House(limit(per="all", **amounts))
     first, second = house.spending("ann"), house.spending("bob")
     await house.reserve(first)
     await house.reserve(second)

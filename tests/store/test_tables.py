@@ -28,7 +28,7 @@ COLUMNS = {
     "aibridge_instances": "id host pid started_at heartbeat_at",
     "aibridge_tool_pins": "server tool hash definition first_seen_at approved_at "
     "changed_hash changed_definition changed_at",
-    "aibridge_budgets": "limit_name quantity actor window_start spent reserved",
+    "aibridge_budgets": "limit_name quantity actor began_at spent reserved",
     "aibridge_hidden_turns": "actor provider key turn_id content created_at expires_at",
 }
 

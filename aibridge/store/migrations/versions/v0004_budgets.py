@@ -11,7 +11,7 @@ def upgrade() -> None:
         sa.Column("limit_name", sa.Text),
         sa.Column("quantity", sa.Text),
         sa.Column("actor", sa.Text),
-        sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("spent", sa.BigInteger, nullable=False),
         sa.Column("reserved", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("limit_name", "quantity", "actor", name="pk_aibridge_budgets"),
