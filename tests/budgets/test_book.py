@@ -56,7 +56,7 @@ async def test_with_a_new_window_all_begins_anew() -> None:
     book.note(take(spent=10))
     await book.flush()
     assert book.take([Entry(ANN, NEXT, spent=1, most=10)]) is None
-    book.note(take(reserved=-10))  # late: that window is over
+    book.note(take(spent=9))  # late: that window is over
     assert book.take([Entry(ANN, NEXT, most=2)]) is None
     assert book.take([Entry(ANN, NEXT, most=1)]) == Full(Entry(ANN, NEXT, most=1), Balance(NEXT, 1, 0))
 
@@ -151,6 +151,18 @@ async def test_what_is_granted_to_somebody_who_is_gone_is_given_back() -> None:
         await book.flush()
         await book.flush()
     assert slow.memory.balances == {ANN: Balance(NOON, 0, 0)}
+
+
+async def test_a_window_that_begins_while_another_is_posted_stays() -> None:
+    slow = Slow()
+    book = Book(slow)  # type: ignore[arg-type]  # lists are sequences
+    book.note(take(spent=10))
+    posting = asyncio.create_task(book.flush())
+    await slow.asked.wait()
+    book.note(Entry(ANN, NEXT, spent=3))
+    slow.gate.set()
+    await posting
+    assert book.take([Entry(ANN, NEXT, most=3)]) == Full(Entry(ANN, NEXT, most=3), Balance(NEXT, 3, 0))
 
 
 async def test_it_posts_every_so_often_without_being_asked() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aibridge.model import TokenUsage as Tokens
+from aibridge.ports import NoBudgets
 from aibridge.testing import Answer, Error, Request, Usage, answer, call
 from tests.budgets.parts import Clock, limit, limited
 from tests.databases import Database
@@ -148,3 +149,20 @@ async def test_where_a_round_comes_to_nothing_nothing_is_used(database: Database
     ):
         assert (await served.ask(max_tokens=40)).status_code == 400
     assert {(row["spent"], row["reserved"]) for row in database.query("SELECT * FROM aibridge_budgets")} == {(0, 0)}
+
+
+class Ended(NoBudgets):
+    """Limits nothing, and notes each interception's end."""
+
+    ends = 0
+
+    def end(self) -> None:
+        self.ends += 1
+
+
+async def test_a_budget_is_told_of_the_end_whatever_end_it_is() -> None:
+    budgets = Ended()
+    async with gateway([answer("Hi"), Error(400, "no")], budgets=budgets) as served:
+        await served.ask()
+        await served.ask()
+        assert budgets.ends == 2

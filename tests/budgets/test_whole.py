@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from aibridge.testing import FakeOpenAI, Usage, answer
@@ -26,6 +27,7 @@ def test_limits_hold_and_change_without_a_restart(tmp_path: Path) -> None:
             assert counted in gateway.get("/metrics").text
 
             gateway.configure(settings(provider, limits={"mine": {"dollars_per_month": 0.75}}, prices=dear))
+            gateway.signal(signal.SIGHUP)
             until(lambda: "the new settings are in force" in gateway.output)
             assert ask(gateway).status_code == 200
             assert ask(gateway).status_code == 403
