@@ -217,23 +217,23 @@ async def test_a_file_that_is_damaged_is_put_aside(
 
 
 async def test_a_file_that_is_still_open_is_read_part_by_part_and_goes_when_all_is_quiet(
-    writer: Writer, drain: Drain, spool: SickSpool, path: Path, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, drain: Drain, spool: SickSpool, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aibridge.recorder.drain._QUIET_SECONDS", 0.05)
     async with asyncio.timeout(10):
         for name in ("a", "b"):
             await begin(writer, name)
-            while name not in ids(path):  # noqa: ASYNC110
+            while name not in ids(database):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         [file] = spool.directory.glob("*.000000.spool")
         while file.exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert ids(path) == ["a", "b"]
+    assert ids(database) == ["a", "b"]
     assert spool.bytes == 0
 
 
 async def test_of_a_file_with_a_damaged_part_the_rest_is_read_and_it_is_put_aside(
-    writer: Writer, drain: Drain, spool: SickSpool, path: Path
+    writer: Writer, drain: Drain, spool: SickSpool, database: Database
 ) -> None:
     intake = drain._intake
     async with asyncio.timeout(10):
@@ -248,7 +248,7 @@ async def test_of_a_file_with_a_damaged_part_the_rest_is_read_and_it_is_put_asid
         await begin(writer, "c")
         for part in await writer.seal():
             await asyncio.to_thread(intake.take_in, part)
-    assert ids(path) == ["c"]
+    assert ids(database) == ["c"]
     [aside] = spool.directory.glob("*.damaged")
     assert aside.name.endswith(".000000.damaged")
 
