@@ -16,12 +16,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Table, insert, select
+from sqlalchemy import Engine, Table, insert, select, update
 from starlette.types import ASGIApp
 
 from aibridge.audit import open_audit
 from aibridge.model import Actor, Headers, new_id
 from aibridge.ports import Identity
+from aibridge.recorder import totals
 from aibridge.store import tables
 from aibridge.store.engine import open_engine, open_sync_engine
 from aibridge.store.migrate import migrate
@@ -62,6 +63,9 @@ def fill(engine: Engine, rows: int, days: float, *, now: datetime, people: int =
         with engine.begin() as connection:
             for table, found in batch.items():
                 connection.execute(insert(table), found)
+    with engine.begin() as connection:
+        took = totals.took(tables.interceptions.c.ended_at)
+        connection.execute(update(tables.interceptions).values(**totals.of_each(), took_ms=took))
 
 
 def _interception(source: random.Random, at: datetime, session: str, people: int) -> Iterator[tuple[Table, Row]]:

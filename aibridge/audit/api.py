@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,9 +17,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from aibridge.audit import openapi
+from aibridge.audit.asking import ask
 from aibridge.audit.encoding import FORMATS, MEDIA_TYPES
 from aibridge.audit.exports import KINDS, export
-from aibridge.audit.queries import interceptions, keys, sessions, timeline, usage
+from aibridge.audit.queries import interceptions, keys, latency, sessions, timeline, usage
 from aibridge.audit.queries.filters import Filters, parse
 from aibridge.audit.queries.paging import Cursor, Page
 from aibridge.audit.sources import Sources
@@ -35,7 +37,7 @@ class Asked:
     """A request of somebody who is known."""
 
     request: Request
-    connection: AsyncConnection
+    engine: AsyncEngine
     filters: Filters
 
     def page(self) -> dict[str, Any]:
@@ -77,8 +79,7 @@ class Api:
     def _endpoint(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             filters = await self._filters(request)
-            async with self._engine.connect() as connection:
-                return _json(await answer(Asked(request, connection, filters)))
+            return _json(await answer(Asked(request, self._engine, filters)))
 
         return endpoint
 
@@ -87,33 +88,36 @@ class Api:
         return parse(request.query_params, self._now(), owner=viewer.owner)
 
     async def _interceptions(self, asked: Asked) -> Any:
-        return _page(await interceptions.page(asked.connection, asked.filters, **asked.page()))
+        return _page(await ask(asked.engine, interceptions.page, asked.filters, **asked.page()))
 
     async def _interception(self, asked: Asked) -> Any:
         id_ = asked.request.path_params["id"]
-        found = None if "\0" in id_ else await interceptions.one(asked.connection, id_, asked.filters.owner)
+        found = None if "\0" in id_ else await ask(asked.engine, interceptions.one, id_, asked.filters.owner)
         if found is None:
             raise NotFound(f"There is no interception {id_!r} among those that you may see.")
-        events = await timeline.events(asked.connection, [found["id"]])
+        events = await ask(asked.engine, timeline.events, [found["id"]])
         return {"interception": found, "events": events[found["id"]]}
 
     async def _sessions(self, asked: Asked) -> Any:
-        return _page(await sessions.page(asked.connection, asked.filters, **asked.page()))
+        return _page(await ask(asked.engine, sessions.page, asked.filters, **asked.page()))
 
     async def _usage(self, asked: Asked) -> Any:
         by = asked.request.query_params.get("by") or "day"
         if by not in usage.GROUPS:
             raise ClientError(f"by is {by!r}: use one of {', '.join(usage.GROUPS)}.", param="by")
         if by == "tool":
-            return {"by": by, "data": await usage.by_tool(asked.connection, asked.filters)}
-        rows = await usage.grouped(asked.connection, asked.filters, by)
+            return {"by": by, "data": await ask(asked.engine, usage.by_tool, asked.filters)}
+        rows, times = await asyncio.gather(
+            ask(asked.engine, usage.grouped, asked.filters, by), ask(asked.engine, latency.latencies, asked.filters, by)
+        )
+        rows = [row | latency.percentiles(times.get((row[by],), {})) for row in rows]
         return {"by": by, "data": sorted(rows, key=lambda row: row["day"]) if by == "day" else usage.ranked(rows)}
 
     async def _tools(self, asked: Asked) -> Any:
-        return {"data": await tool_report(asked.connection, asked.filters, self._sources.tools())}
+        return {"data": await ask(asked.engine, tool_report, asked.filters, self._sources.tools())}
 
     async def _keys(self, asked: Asked) -> Any:
-        return {"data": await keys.every(asked.connection, asked.filters.owner)}
+        return {"data": await ask(asked.engine, keys.every, asked.filters.owner)}
 
     async def _export(self, request: Request) -> Response:
         filters = await self._filters(request)

@@ -57,20 +57,34 @@ class Chart:
 
 
 def chart(
-    id_: str, title: str, rows: Sequence[Row], series: Mapping[str, Callable[[Row], float]], show: Callable[..., str]
+    id_: str,
+    title: str,
+    rows: Sequence[Row],
+    series: Mapping[str, Callable[[Row], float]],
+    show: Callable[..., str],
+    *,
+    stacked: bool = True,
 ) -> Chart:
-    """A chart of rows in time, each with its `label`. `series`: what is stacked; `show`: a value in words."""
-    stacks = [[value(row) for value in series.values()] for row in rows]
+    """A chart of rows in time, each with its `label`. `show`: a value in words.
+
+    The series stand on one another, or where they are not `stacked` each reaches from the ground: the least first.
+    """
+    values = [[value(row) for value in series.values()] for row in rows]
+    stacks = values if stacked else [_steps(each) for each in values]
     highest = max(map(sum, stacks), default=0)
     width = WIDTH / max(len(rows), 1)
     columns = [
-        Column(row["label"], [show(value) for value in stack], _bars(stack, number * width, width, highest),
+        Column(row["label"], [show(value) for value in values[number]], _bars(stack, number * width, width, highest),
                round(number * width, 2), round(width, 2))
         for number, (row, stack) in enumerate(zip(rows, stacks, strict=True))
     ]  # fmt: skip
     peak = max(range(len(rows)), key=lambda number: sum(stacks[number]), default=0)
     what = f"highest: {show(highest)}, {rows[peak]['label']}" if highest else "nothing"
     return Chart(id_, title, f"{title} over time; {what}.", list(series), columns, show(highest), not highest)
+
+
+def _steps(values: Sequence[float]) -> list[float]:
+    return [value - before for value, before in zip(values, (0.0, *values[:-1]), strict=True)]
 
 
 def _bars(stack: Sequence[float], x: float, width: float, highest: float) -> list[Bar]:
@@ -88,17 +102,26 @@ def _bars(stack: Sequence[float], x: float, width: float, highest: float) -> lis
 
 
 def filled(rows: Sequence[Row], unit: Unit, since: datetime, until: datetime) -> list[Row]:
-    """A row with a `label` for every day or hour, also for those in which nothing was."""
+    """A row with a `label` for every day or hour, also for those in which nothing was.
+
+    The label tells of the first one if it is not there from its beginning.
+    """
     found = {row[unit]: row for row in rows}
     step, form, label = _FORMS[unit]
-    begin = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    at = begin.replace(hour=0) if unit == "day" else begin
+    at = begun(unit, since)
     every: list[Row] = []
     while at < until:
         row = found.get(at.strftime(form)) or dict.fromkeys(MEASURES, 0)
-        every.append({**row, "label": at.strftime(label)})
+        cut = f", from {since.astimezone(UTC):%H:%M}" if at < since else ""
+        every.append({"times": {}, **row, "label": at.strftime(label) + cut})
         at += step
     return every
+
+
+def begun(unit: Unit, at: datetime) -> datetime:
+    """When the day or hour began that this moment is in."""
+    hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour.replace(hour=0) if unit == "day" else hour
 
 
 _FORMS: dict[Unit, tuple[timedelta, str, str]] = {

@@ -13,9 +13,8 @@ from aibridge.store import tables
 
 KINDS = ("interceptions", "usage")
 
-_TOTALS = (*interceptions.COUNTS, "unpriced", "tool_calls", "injected_calls")
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "interceptions": (*(column.name for column in tables.interceptions.c), *_TOTALS),
+    "interceptions": (*(column.name for column in tables.interceptions.c), "tool_calls", "injected_calls"),
     "usage": tuple(column.name for column in rounds.COLUMNS),
 }
 

@@ -34,7 +34,6 @@ FILTERS = {
 _PAGING = {"limit": "Rows in the page: 1 to 500; 50 where it is left out.", "cursor": "`next` of the page before."}
 _WHOLE: Schema = {"type": "integer"}
 _SECONDS: Schema = {"type": ["number", "null"]}
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "cost_micros")
 
 
 @cache
@@ -89,13 +88,15 @@ def _parameter(name: str, text: str, where: str = "query") -> Schema:
 
 
 def _schemas() -> dict[str, Schema]:
-    totals = dict.fromkeys((*_COUNTS, "unpriced"), _WHOLE)
+    totals = dict.fromkeys(tables.TOTALS, _WHOLE)
     text, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
     maybe = {"type": ["string", "null"]}
     calls: Schema = {"calls": _WHOLE, "failed": _WHOLE, "seconds": _SECONDS}
-    counts: Schema = {"requests": _WHOLE, "failed": _WHOLE, "ended": _WHOLE, "seconds": {"type": "number"}}
+    counts: Schema = {"requests": _WHOLE, "failed": _WHOLE, "completed": _WHOLE}
+    times: Schema = {"p50_seconds": _SECONDS, "p95_seconds": _SECONDS}
     tool: Schema = {
         "tool": text,
+        "server": maybe,
         "server_url": maybe,
         "injected": {"type": "boolean"},
         **calls,
@@ -104,16 +105,16 @@ def _schemas() -> dict[str, Schema]:
     events = [_event(kind, table) for kind, table in _EVENTS.items()]
     return {
         "Interception": _object(
-            _columns(tables.interceptions) | totals | {"tool_calls": _WHOLE, "injected_calls": _WHOLE}
+            _columns(tables.interceptions) | {"tool_calls": _WHOLE, "injected_calls": _WHOLE}
         ),
         "Timeline": _object({"interception": _ref("Interception"), "events": _array({"oneOf": events})}),
         "Session": _object(
             {"session": text, "actor": text, "first_at": moment, "last_at": moment, "interceptions": _WHOLE}
             | {"failed": _WHOLE, **totals, "client": text, "model": text, "prompt": maybe}
         ),
-        "Usage": {"anyOf": [_object({**dict.fromkeys([name], text), **counts, **totals}) for name in GROUPS
+        "Usage": {"anyOf": [_object({**dict.fromkeys([name], text), **counts, **totals, **times}) for name in GROUPS
                             if name != "tool"] + [_object(tool)]},
-        "Tool": _object({**tool, "server": maybe, "schema_tokens": {"type": ["integer", "null"]}, "state": text}),
+        "Tool": _object({**tool, "schema_tokens": {"type": ["integer", "null"]}, "state": text}),
         "Key": _object({name: schema for name, schema in _columns(tables.keys).items() if name != "hash"}),
         "Error": _object({"error": _object({"message": text, "type": text, "param": maybe})}),
     }  # fmt: skip

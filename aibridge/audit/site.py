@@ -60,8 +60,7 @@ class Site:
             viewer = await self._door.viewer(request)
             now = self._now()
             filters = parse(request.query_params, now, owner=viewer.owner)
-            async with self._engine.connect() as connection:
-                found = await view(views.Asked(request, connection, filters, now, self._sources))
+            found = await view(views.Asked(request, self._engine, filters, now, self._sources))
             return self._shown(request, template, viewer, {"filters": filters, **found})
 
         return endpoint

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
 from aibridge.audit import formats
-from aibridge.audit.charts import Chart, Unit, chart, filled
-from aibridge.audit.queries import interceptions, keys, sessions, timeline, usage
+from aibridge.audit.asking import ask
+from aibridge.audit.charts import Chart, Unit, begun, chart, filled
+from aibridge.audit.queries import interceptions, keys, latency, sessions, timeline, usage
 from aibridge.audit.queries.filters import NAMES, STATUSES, Filters
 from aibridge.audit.queries.paging import Cursor, Page, Row
 from aibridge.audit.sources import Sources
 from aibridge.audit.tools import tool_report
 from aibridge.errors import NotFound
+from aibridge.store.tables import TOTALS
 
-WINDOW = timedelta(days=7)
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many days or hours, the present one among them."""
+
+    label: str
+    unit: Unit
+    units: int
+
+    @property
+    def length(self) -> timedelta:
+        """Of one of them."""
+        return timedelta(days=1) if self.unit == "day" else timedelta(hours=1)
+
+
+WINDOW = "7d"
 """How far back a page looks that adds things up, unless it is told."""
 
-WINDOWS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
+WINDOWS = {
+    "24h": Window("24 hours", "hour", 24),
+    "7d": Window("7 days", "day", 7),
+    "30d": Window("30 days", "day", 30),
+    "90d": Window("90 days", "day", 90),
+}
 _TOP = 6
 _CUBE = ("actor", "model", "client")
 _TOP_SESSION = 200  # interceptions of one session on its page
@@ -34,15 +57,24 @@ class Asked:
     """A page that somebody asked for."""
 
     request: Request
-    connection: AsyncConnection
+    engine: AsyncEngine
     filters: Filters  # with what the viewer may see
     now: datetime
     sources: Sources
 
     @property
     def windowed(self) -> Filters:
-        """The filters, with a beginning."""
-        return self.filters.within(self.now, WINDOW)
+        """The filters, with a beginning. A window of the list ends now and begins with a whole day or hour."""
+        window = WINDOWS.get(self.request.query_params.get("since") or WINDOW)
+        if window is None:
+            return self.filters
+        return replace(self.filters, since=begun(window.unit, self.now) - (window.units - 1) * window.length)
+
+    @property
+    def unit(self) -> Unit:
+        """By what the course of a window is told."""
+        since, until = self.windowed.since, min(self.filters.until or self.now, self.now)
+        return "hour" if since is not None and until - since <= timedelta(days=2) else "day"
 
     @property
     def cursor(self) -> Cursor | None:
@@ -61,36 +93,29 @@ View = Callable[[Asked], Awaitable[dict[str, Any]]]
 
 async def overview(asked: Asked) -> dict[str, Any]:
     """Totals, their course, and who and what leads."""
-    filters = asked.windowed
+    filters, unit = asked.windowed, asked.unit
     assert filters.since is not None  # noqa: S101  windowed
+    course, cube, times, tools = await asyncio.gather(
+        ask(asked.engine, usage.grouped, filters, unit),
+        ask(asked.engine, usage.grouped, filters, *_CUBE),
+        ask(asked.engine, latency.latencies, filters, unit),
+        ask(asked.engine, usage.by_tool, filters, timed=False),
+    )
+    course = [row | {"times": times.get((row[unit],), {})} for row in course]
     until = min(filters.until or asked.now, asked.now)
-    unit: Unit = "hour" if until - filters.since <= timedelta(days=2) else "day"
-    course, cube = await _course_and_cube(asked.connection, filters, unit, until)
-    tops = {by: usage.rolled_up(cube, by)[:_TOP] for by in ("actor", "model", "client")}
     return {
-        "total": usage.total(course),
+        "total": usage.total(course) | latency.percentiles(latency.together(times.values())),
         "people": len({row["actor"] for row in cube}),
         "charts": _charts(filled(course, unit, filters.since, until)) if course else [],
-        "tops": {by: _with_shares(rows) for by, rows in tops.items()},
-        "tools": (await usage.by_tool(asked.connection, filters))[:_TOP],
+        "tops": {by: _with_shares(usage.rolled_up(cube, by)[:_TOP]) for by in _CUBE},
+        "tools": tools[:_TOP],
         **_window(asked),
     }
 
 
-async def _course_and_cube(
-    connection: AsyncConnection, filters: Filters, unit: Unit, until: datetime
-) -> tuple[list[Row], list[Row]]:
-    """Usage in time, and by whom and what. One question answers both, unless time would make too many rows of it."""
-    if until - (filters.since or until) > WINDOW:
-        course = await usage.grouped(connection, filters, unit)
-        return course, await usage.grouped(connection, filters, *_CUBE)
-    cube = await usage.grouped(connection, filters, unit, *_CUBE)
-    return usage.rolled_up(cube, unit), cube
-
-
 async def session_list(asked: Asked) -> dict[str, Any]:
     """Sessions, last used first."""
-    found = await sessions.page(asked.connection, asked.windowed, after=asked.cursor)
+    found = await ask(asked.engine, sessions.page, asked.windowed, after=asked.cursor)
     return {"rows": found.rows, **_paging(asked, found), **_window(asked)}
 
 
@@ -98,19 +123,19 @@ async def one_session(asked: Asked) -> dict[str, Any]:
     """A session's interceptions in the order of their causes. Raises NotFound."""
     query = asked.request.query_params
     filters = Filters(owner=asked.filters.owner, session=query.get("id") or "", actor=query.get("actor") or None)
-    found = await interceptions.page(asked.connection, filters, limit=_TOP_SESSION)
+    found = await ask(asked.engine, interceptions.page, filters, limit=_TOP_SESSION)
     if not found.rows:
         raise NotFound("There is no such session among those that you may see.")
     rows = list(reversed(found.rows))
-    events = await timeline.events(asked.connection, [row["id"] for row in rows])
+    events = await ask(asked.engine, timeline.events, [row["id"] for row in rows])
     return {"session": filters.session, "rows": rows, "events": events, "cut": found.next is not None,
             "total": _added(rows)}  # fmt: skip
 
 
 async def request_log(asked: Asked) -> dict[str, Any]:
     """Interceptions, newest first, filtered by the address."""
-    found = await interceptions.page(asked.connection, asked.filters, after=asked.cursor)
-    await interceptions.add_snippets(asked.connection, found.rows)
+    found = await ask(asked.engine, interceptions.page, asked.filters, after=asked.cursor)
+    await ask(asked.engine, interceptions.add_snippets, found.rows)
     given = {name: asked.request.query_params.get(name, "") for name in NAMES}
     return {"rows": found.rows, "given": given, "statuses": STATUSES, "export": urlencode({k: v for k, v in
             given.items() if v}), **_paging(asked, found)}  # fmt: skip
@@ -119,15 +144,15 @@ async def request_log(asked: Asked) -> dict[str, Any]:
 async def one_interception(asked: Asked) -> dict[str, Any]:
     """An interception and its timeline. Raises NotFound."""
     id_ = asked.request.path_params["id"].replace("\0", "")
-    row = await interceptions.one(asked.connection, id_, asked.filters.owner)
+    row = await ask(asked.engine, interceptions.one, id_, asked.filters.owner)
     if row is None:
         raise NotFound("There is no such interception among those that you may see.")
-    return {"row": row, "events": await timeline.events(asked.connection, [row["id"]])}
+    return {"row": row, "events": await ask(asked.engine, timeline.events, [row["id"]])}
 
 
 async def tools(asked: Asked) -> dict[str, Any]:
     """Tools, what they weigh and how often they are called."""
-    rows = await tool_report(asked.connection, asked.windowed, asked.sources.tools())
+    rows = await ask(asked.engine, tool_report, asked.windowed, asked.sources.tools())
     injected = [row for row in rows if row["state"] == "offered"]
     dead = [row for row in injected if not row["calls"]]
     weights = {name: sum(row["schema_tokens"] for row in of) for name, of in (("all", injected), ("dead", dead))}
@@ -136,14 +161,18 @@ async def tools(asked: Asked) -> dict[str, Any]:
 
 async def key_list(asked: Asked) -> dict[str, Any]:
     """Gateway keys."""
-    return {"rows": await keys.every(asked.connection, asked.filters.owner)}
+    return {"rows": await ask(asked.engine, keys.every, asked.filters.owner)}
 
 
 async def health(asked: Asked) -> dict[str, Any]:
     """How providers and MCP servers are, and how the last hour's requests went."""
     last_hour = Filters(owner=asked.filters.owner, since=asked.now - timedelta(hours=1))
-    rows = await usage.grouped(asked.connection, last_hour, "provider")
-    return {"health": asked.sources.health(), "usage": {row["provider"]: row for row in rows}}
+    rows, times = await asyncio.gather(
+        ask(asked.engine, usage.grouped, last_hour, "provider"),
+        ask(asked.engine, latency.latencies, last_hour, "provider"),
+    )
+    used = {row["provider"]: row | latency.percentiles(times.get((row["provider"],), {})) for row in rows}
+    return {"health": asked.sources.health(), "usage": used}
 
 
 def _charts(rows: list[Row]) -> list[Chart]:
@@ -158,9 +187,10 @@ def _charts(rows: list[Row]) -> list[Chart]:
             "Good": lambda row: row["requests"] - row["failed"],
             "Failed": lambda row: row["failed"],
         }, formats.compact),
-        chart("latency", "Mean duration", rows, {
-            "Duration": lambda row: row["seconds"] / row["ended"] if row["ended"] else 0,
-        }, formats.duration),
+        chart("latency", "Duration", rows, {
+            "Half within": lambda row: latency.percentile(row["times"], 0.5) or 0,
+            "95 % within": lambda row: latency.percentile(row["times"], 0.95) or 0,
+        }, formats.duration, stacked=False),
     ]  # fmt: skip
 
 
@@ -174,9 +204,14 @@ def _with_shares(rows: list[Row]) -> list[Row]:
 
 
 def _window(asked: Asked) -> dict[str, Any]:
-    given = asked.request.query_params.get("since") or "7d"
-    links = [(label, asked.link(since=age), age == given) for age, label in WINDOWS.items()]
-    return {"windows": links, "window": WINDOWS.get(given, f"since {given}"), "since": given}
+    given = asked.request.query_params.get("since") or WINDOW
+    links = [(window.label, asked.link(since=age), age == given) for age, window in WINDOWS.items()]
+    since = asked.windowed.since
+    return {
+        "windows": links,
+        "window": f"the last {WINDOWS[given].label}" if given in WINDOWS else f"the time since {given}",
+        "since": "" if since is None else f"{since:%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 def _paging(asked: Asked, page: Page) -> dict[str, Any]:
@@ -185,6 +220,6 @@ def _paging(asked: Asked, page: Page) -> dict[str, Any]:
 
 
 def _added(rows: Iterable[Row]) -> Row:
-    names = (*interceptions.COUNTS, "unpriced", "tool_calls", "injected_calls")
+    names = (*TOTALS, "tool_calls", "injected_calls")
     every = list(rows)
     return {name: sum(row[name] for row in every) for name in names}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Dialect, Engine, UpdateBase, bindparam, func,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 
+from aibridge.recorder import totals
 from aibridge.recorder.rows import COLUMNS, Entry, Kind, Row, clean, described
 from aibridge.store import tables
 from aibridge.store.engine import writing_directly
@@ -29,7 +30,8 @@ _STATES_OF_A_ROW = ("22", "23", "42804", "42846")
 """Bad data, a broken constraint, a wrong type: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 
-_WHOLE = COLUMNS[Kind.END][1:] + COLUMNS[Kind.INTERCEPTION]
+_ENDED = (*totals.COLUMNS, *COLUMNS[Kind.END][1:])
+_WHOLE = (*_ENDED, *COLUMNS[Kind.INTERCEPTION])
 """The columns of an interception that is over when it gets here: of those that stand twice the end's comes first."""
 
 
@@ -46,7 +48,7 @@ class Batch:
         changes |= {Kind.LINK: _link(), Kind.END: _end()}
         self._statements = [Statement(changes[kind], COLUMNS[kind], dialect) for kind in Kind]
         whole = insert(tables.interceptions)
-        ended = {name: whole.excluded[name] for name in COLUMNS[Kind.END][1:]}
+        ended = {name: whole.excluded[name] for name in _ENDED}
         self._whole = Statement(whole.on_conflict_do_update(index_elements=["id"], set_=ended), _WHOLE, dialect)
 
     def write(self, engine: Engine, entries: Sequence[Entry]) -> list[Row]:
@@ -101,9 +103,9 @@ def _joined(groups: Sequence[list[Row]]) -> tuple[list[Row], list[list[Row]]]:
     """Starts and ends of the same interceptions, joined: one statement costs less than two. And all the rest."""
     ends = {row[0]: row for row in groups[Kind.END]}
     starts = groups[Kind.INTERCEPTION]
-    whole = [ends.pop(row[0])[1:] + row for row in starts if row[0] in ends]
-    if not whole:
-        return whole, list(groups)
+    if not any(row[0] in ends for row in starts):
+        return [], list(groups)
+    whole = totals.joined(starts, ends, groups[Kind.TOKENS])
     over = {row[len(_WHOLE) - len(COLUMNS[Kind.INTERCEPTION])] for row in whole}
     rest = list(groups)
     rest[Kind.INTERCEPTION] = [row for row in starts if row[0] not in over]
@@ -141,8 +143,12 @@ def _link() -> UpdateBase:
 
 
 def _end() -> UpdateBase:
-    values = {name: bindparam(name, type_=tables.interceptions.c[name].type) for name in COLUMNS[Kind.END][1:]}
-    return update(tables.interceptions).where(tables.interceptions.c.id == bindparam("interception")).values(values)
+    table = tables.interceptions
+    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in COLUMNS[Kind.END][1:]}
+    found = totals.summed(bindparam("interception"))
+    values |= {name: found.c[name] for name in tables.TOTALS}
+    values["took_ms"] = totals.took(bindparam("ended_at", type_=table.c.ended_at.type))
+    return update(table).where(table.c.id == bindparam("interception")).values(values)
 
 
 def _is_the_rows_fault(error: Exception) -> bool:

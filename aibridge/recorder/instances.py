@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from aibridge.recorder import totals
 from aibridge.recorder.locks import held, is_locked, make_private
 from aibridge.store.tables import instances, interceptions
 
@@ -89,6 +90,7 @@ class Instance:
                 status="crashed",
                 error_type="server_error",
                 error_message="the process that served it ended before it did",
+                **totals.of_each(),
             )
         )
 

@@ -13,12 +13,15 @@ from aibridge.model import TokenUsage
 from aibridge.pricing import Cost, Price, no_price
 from aibridge.recorder.batch import Batch
 from aibridge.recorder.frames import DamagedError, read
-from aibridge.recorder.rows import Entry, Kind, priced_row
+from aibridge.recorder.rows import COLUMNS, Entry, Kind, Row, priced_row
 from aibridge.recorder.spool import Segment
 
 logger = logging.getLogger(__name__)
 
 Frame = tuple[list[Entry], int]
+
+_CALL = len(COLUMNS[Kind.TOOL])
+"""Columns of a call. A file that an older version left behind has fewer: the last ones were not known then."""
 
 _ROWS = 2000
 """Rows of one transaction, about: other processes wait for it."""
@@ -59,10 +62,16 @@ class Intake:
             _delete(segment)
 
     def _write(self, entries: list[Entry]) -> None:
-        charged = [(kind, priced_row(row, self._known_price) if kind == Kind.TOKENS else row) for kind, row in entries]
-        dropped = self._batch.write(self._engine, charged)
+        dropped = self._batch.write(self._engine, [self._completed(kind, row) for kind, row in entries])
         if dropped:
             self._dropped(len(dropped))
+
+    def _completed(self, kind: int, row: Row) -> Entry:
+        if kind == Kind.TOKENS:
+            return kind, priced_row(row, self._known_price)
+        if kind == Kind.TOOL and len(row) < _CALL:
+            return kind, (*row, *(None,) * (_CALL - len(row)))
+        return kind, row
 
     def _known_price(self, provider: str, model: str, usage: TokenUsage) -> Cost | None:
         try:

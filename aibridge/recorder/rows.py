@@ -62,7 +62,7 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
     ),
     Kind.PROMPT: (*_RECORD, "prompt", "metadata", "created_at"),
     Kind.TOKENS: (*_RECORD, *_COUNTS, "metadata", "created_at", "cost_micros", "price"),
-    Kind.TOOL: (*_RECORD, *_CALL, "metadata", "created_at", "completed_at"),
+    Kind.TOOL: (*_RECORD, *_CALL, "metadata", "created_at", "completed_at", "server"),
     Kind.THOUGHT: ("id", "interception_id", "content", "metadata", "created_at"),
     # These change a row that is there: `interception` says which.
     Kind.LINK: ("interception", "call", "actor", "started"),
@@ -175,6 +175,7 @@ def _tool_row(interception_id: str, usage: ToolUsage, prompts: Prompts, now: dat
         dict(usage.metadata),
         usage.called_at or now,
         usage.completed_at,
+        usage.server,
     )
 
 

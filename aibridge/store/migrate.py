@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.store.engine import StoreError, reason_of, writing
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration."""
 
 VERSION_TABLE = "aibridge_schema_version"

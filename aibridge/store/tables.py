@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from typing_extensions import override
 
@@ -93,6 +94,12 @@ def _metadata(doc: str) -> Column[Any]:
     return Column("metadata", JSON(none_as_null=True), doc=doc)
 
 
+def _total(name: str, doc: str) -> Column[int]:
+    return Column(
+        name, BigInteger, nullable=False, server_default="0", doc=f"{doc} Summed up at the end; 0 until then."
+    )
+
+
 def _time(name: str, doc: str) -> Column[datetime]:
     return Column(name, UTCDateTime, nullable=False, doc=doc)
 
@@ -100,6 +107,16 @@ def _time(name: str, doc: str) -> Column[datetime]:
 def _later(name: str, doc: str) -> Column[datetime | None]:
     return Column(name, UTCDateTime, doc=doc)
 
+
+TOTALS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "cost_micros",
+    "unpriced",
+)
+"""What an interception sums up of its token usages."""
 
 interceptions = Table(
     "aibridge_interceptions",
@@ -130,6 +147,13 @@ interceptions = Table(
     Column("error_type", Text, doc="What kind of failure it was, such as `rate_limited`."),
     Column("error_message", Text, doc="What went wrong, in words."),
     Column("instance_id", Text, doc="The process that serves it."),
+    _total("input_tokens", "Tokens of all its inputs, cached ones excluded."),
+    _total("output_tokens", "Tokens of all its outputs."),
+    _total("cache_read_input_tokens", "Input tokens read from the provider's cache."),
+    _total("cache_write_input_tokens", "Input tokens written to the provider's cache."),
+    _total("cost_micros", "What its priced rounds cost, in millionths of a US dollar."),
+    _total("unpriced", "How many of its rounds have no known price."),
+    Column("took_ms", BigInteger, doc="How long it took, in milliseconds; null while it is open or where it crashed."),
     Index(None, "started_at"),
     Index(None, "initiator_id", "started_at"),
     info={"doc": "One client request, from start to outcome."},
@@ -142,6 +166,15 @@ Index(
     sqlite_where=interceptions.c.ended_at.is_(None),
     postgresql_where=interceptions.c.ended_at.is_(None),
 )
+
+# All that the pages add up, in the order in which they do, so that SQLite need neither sort nor read whole rows.
+# PostgreSQL hashes: it would gain nothing.
+Index(
+    "ix_aibridge_interceptions_usage",
+    text("substr(started_at, 1, 10)"),
+    *(interceptions.c[name] for name in ("initiator_id", "model", "client", "started_at", "status", "took_ms")),
+    *(interceptions.c[name] for name in TOTALS),
+).ddl_if(dialect="sqlite")
 
 token_usages = Table(
     "aibridge_token_usages",
@@ -191,8 +224,10 @@ tool_usages = Table(
     _metadata("What else is known of the call."),
     _time("created_at", "When the call was complete."),
     _later("completed_at", "When its result was; null where the client runs the tool."),
+    Column("server", Text, doc="That server's name in the configuration."),
     # With the time, since some providers use `call_0` again and again, and the latest is meant.
     Index(None, "provider_tool_call_id", "created_at"),
+    Index(None, "created_at"),
     info={"doc": "The calls that the model made of injected tools and of the client's."},
 )
 

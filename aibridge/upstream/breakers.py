@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple
 
 from aibridge.errors import UpstreamError
@@ -60,6 +60,10 @@ class Breakers:
             raise self._refusal(circuit, breaker, breaker.wait(now))
         self._tell(circuit, breaker, before)
         return permit
+
+    def states(self) -> Iterator[tuple[Circuit, State]]:
+        """Those that are not closed."""
+        return ((circuit, breaker.state) for circuit, breaker in self._breakers.items() if breaker.state != "closed")
 
     def closed_to(self, circuit: Circuit) -> bool:
         """Whether a request would be refused now."""

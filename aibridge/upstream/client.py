@@ -8,7 +8,8 @@ from pathlib import Path
 
 from aibridge.model import Target
 from aibridge.upstream.account import Account
-from aibridge.upstream.breakers import Watch, unwatched
+from aibridge.upstream.breaker import State
+from aibridge.upstream.breakers import Circuit, Watch, unwatched
 from aibridge.upstream.clock import REAL, Clock
 from aibridge.upstream.connections import Connections
 from aibridge.upstream.line import Line
@@ -56,6 +57,10 @@ class UpstreamClient:
     def parts(self) -> frozenset[Connections]:
         """The pools, which other clients may share."""
         return frozenset(self._pools.values())
+
+    def breakers(self) -> list[tuple[Circuit, State]]:
+        """The circuit breakers that are not closed."""
+        return [one for line in self._lines.values() for one in line.policies.breakers.states()]
 
     def bind(self, target: Target) -> Upstream:
         """The way to one target; opens nothing yet. Raises KeyError for a provider that is no account here."""

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.errors import Unauthorized
 from aibridge.model import Actor, Headers, Role
 from aibridge.ports import Identity
+from aibridge.recorder import totals
 from aibridge.store import tables
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -104,5 +105,9 @@ def _record(owner: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _insert(engine: AsyncEngine, table: Any, rows: list[dict[str, Any]]) -> None:
+    """And has the interceptions sum up what they used, as they do when they end."""
     async with engine.begin() as connection:
         await connection.execute(insert(table), rows)
+        ended = tables.interceptions.c.ended_at.is_not(None)
+        took = totals.took(tables.interceptions.c.ended_at)
+        await connection.execute(update(tables.interceptions).where(ended).values(**totals.of_each(), took_ms=took))

@@ -65,6 +65,10 @@ class Filters:
         query = select(calls.c.id).where(calls.c.interception_id == interceptions.c.id, calls.c.tool == self.tool)
         return query.correlate(interceptions).exists()
 
+    def only_in_time(self) -> bool:
+        """Whether nothing but a time and a tool is asked for."""
+        return self == Filters(tool=self.tool, since=self.since, until=self.until)
+
     def within(self, now: datetime, window: timedelta) -> Filters:
         """These, and nothing older than `window` where no beginning is given."""
         return self if self.since is not None else replace(self, since=now - window)

@@ -1,30 +1,21 @@
-"""Interceptions, newest first, each with what it used."""
+"""Interceptions, newest first, each with what it used and how many tools were called."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Select, cast, func, select
+from sqlalchemy import Integer, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from aibridge.audit.queries.filters import Filters
 from aibridge.audit.queries.paging import Cursor, Page, Row, beyond, paged
-from aibridge.store.tables import interceptions, token_usages, tool_usages, user_prompts
+from aibridge.store.tables import interceptions, tool_usages, user_prompts
 
 LIMIT = 50
 BATCH = 500
 
 _SNIPPET = 300  # characters
-
-COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "cost_micros")
-
-
-def sums() -> list[Any]:
-    """What token usages add up to. `unpriced`: how many of their rounds have no known price."""
-    # PostgreSQL makes the sum of big integers a decimal number, which JSON would show as text.
-    columns = [func.coalesce(cast(func.sum(token_usages.c[name]), BigInteger), 0).label(name) for name in COUNTS]
-    return [*columns, (func.count(token_usages.c.id) - func.count(token_usages.c.cost_micros)).label("unpriced")]
 
 
 async def page(
@@ -34,7 +25,7 @@ async def page(
     query = _ordered(filters, after, ascending=False).limit(limit + 1)
     rows = [dict(row) for row in (await connection.execute(query)).mappings()]
     found = paged(rows, limit, "started_at", "id")
-    await _add_totals(connection, found.rows)
+    await _add_calls(connection, found.rows)
     return found
 
 
@@ -42,7 +33,7 @@ async def one(connection: AsyncConnection, id_: str, owner: str | None) -> Row |
     """The one of this id, if this owner may see it."""
     query = select(interceptions).where(interceptions.c.id == id_, *Filters(owner=owner).conditions())
     rows = [dict(row) for row in (await connection.execute(query)).mappings()]
-    await _add_totals(connection, rows)
+    await _add_calls(connection, rows)
     return rows[0] if rows else None
 
 
@@ -56,7 +47,7 @@ async def every(engine: AsyncEngine, filters: Filters, *, batch: int = BATCH) ->
         async with engine.connect() as connection:
             query = _ordered(filters, after, ascending=True).limit(batch)
             rows = [dict(row) for row in (await connection.execute(query)).mappings()]
-            await _add_totals(connection, rows)
+            await _add_calls(connection, rows)
         for row in rows:
             yield row
         if len(rows) < batch:
@@ -81,29 +72,13 @@ def _ordered(filters: Filters, after: Cursor | None, *, ascending: bool) -> Sele
     return query.order_by(at, id_) if ascending else query.order_by(at.desc(), id_.desc())
 
 
-async def _add_totals(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    tokens = await _by_id(connection, _tokens(_ids(rows)))
-    calls = await _by_id(connection, _calls(_ids(rows)))
-    for row in rows:
-        row.update(tokens.get(row["id"]) or dict.fromkeys((*COUNTS, "unpriced"), 0))
-        row.update(calls.get(row["id"]) or {"tool_calls": 0, "injected_calls": 0})
-
-
-def _tokens(ids: list[str]) -> Select[Any]:
-    owner = token_usages.c.interception_id
-    return select(owner, *sums()).where(owner.in_(ids)).group_by(owner)
-
-
-def _calls(ids: list[str]) -> Select[Any]:
+async def _add_calls(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     owner = tool_usages.c.interception_id
     injected = func.sum(cast(tool_usages.c.injected, Integer))
-    counts = func.count().label("tool_calls"), injected.label("injected_calls")
-    return select(owner, *counts).where(owner.in_(ids)).group_by(owner)
-
-
-async def _by_id(connection: AsyncConnection, query: Select[Any]) -> dict[str, Row]:
-    found = [dict(row) for row in (await connection.execute(query)).mappings()]
-    return {row.pop("interception_id"): row for row in found}
+    query = select(owner, func.count(), injected).where(owner.in_(_ids(rows))).group_by(owner)
+    found = {id_: counts for id_, *counts in await connection.execute(query)}
+    for row in rows:
+        row["tool_calls"], row["injected_calls"] = found.get(row["id"], (0, 0))
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

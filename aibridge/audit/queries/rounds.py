@@ -9,9 +9,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.audit.queries.filters import Filters
-from aibridge.audit.queries.interceptions import BATCH, COUNTS
+from aibridge.audit.queries.interceptions import BATCH
 from aibridge.audit.queries.paging import Cursor, Row, beyond
-from aibridge.store.tables import interceptions, token_usages
+from aibridge.store.tables import TOTALS, interceptions, token_usages
 
 COLUMNS = (
     interceptions.c.started_at,
@@ -22,7 +22,7 @@ COLUMNS = (
     interceptions.c.model,
     interceptions.c.client,
     interceptions.c.client_session_id.label("session"),
-    *(token_usages.c[name] for name in COUNTS),
+    *(token_usages.c[name] for name in TOTALS if name in token_usages.c),
     token_usages.c.metadata,
 )
 

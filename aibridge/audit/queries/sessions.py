@@ -9,9 +9,10 @@ from sqlalchemy import Integer, Select, Text, cast, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aibridge.audit.queries.filters import Filters
-from aibridge.audit.queries.interceptions import COUNTS, LIMIT, add_snippets, sums
+from aibridge.audit.queries.interceptions import LIMIT, add_snippets
 from aibridge.audit.queries.paging import Cursor, Page, Row, beyond, paged
-from aibridge.store.tables import interceptions, token_usages
+from aibridge.audit.queries.usage import sums
+from aibridge.store.tables import TOTALS, interceptions
 
 _SESSION = interceptions.c.client_session_id
 _ACTOR = interceptions.c.initiator_id
@@ -50,16 +51,10 @@ def _grouped(filters: Filters, limit: int, after: Cursor | None) -> Select[Any]:
 
 
 async def _add_totals(connection: AsyncConnection, filters: Filters, rows: Sequence[Row]) -> None:
-    query = (
-        select(_SESSION, _ACTOR, *sums())
-        .join(token_usages, token_usages.c.interception_id == interceptions.c.id)
-        .where(*_those(rows), *filters.conditions())
-        .group_by(_SESSION, _ACTOR)
-    )
-    found = {(session, actor): counts for session, actor, *counts in await connection.execute(query)}
-    names = (*COUNTS, "unpriced")
+    query = select(_SESSION, _ACTOR, *sums()).where(*_those(rows), *filters.conditions()).group_by(_SESSION, _ACTOR)
+    found = {(session, actor): totals for session, actor, *totals in await connection.execute(query)}
     for row in rows:
-        row.update(zip(names, found.get((row["session"], row["actor"]), [0] * len(names)), strict=True))
+        row.update(zip(TOTALS, found[row["session"], row["actor"]], strict=True))
 
 
 async def _add_last(connection: AsyncConnection, rows: Sequence[Row]) -> None:
