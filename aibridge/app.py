@@ -180,7 +180,7 @@ async def opened(
                 "config": _config_check(reload),
             }
         )
-        sources = audit_sources(lambda: rooms.tools, lambda: reload.settings, recorder)
+        sources = audit_sources(lambda: rooms.tools, lambda: rooms.upstreams, lambda: reload.settings, recorder)
         audit = await stack.enter_async_context(open_audit(settings.recorder.url, identify, sources))
         pages = {**_pages(readiness, scrape or _own(telemetry.metrics)), **audit}
         dumps = Dumps(interception_id)

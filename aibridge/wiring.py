@@ -23,7 +23,7 @@ from aibridge.telemetry.metrics import Metrics
 from aibridge.tools.pinning import Pins
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ToolServers
-from aibridge.upstream import Account, BreakerSettings
+from aibridge.upstream import Account, BreakerSettings, UpstreamClient
 from aibridge.upstream.breakers import Circuit, Watch
 from aibridge.upstream.transport import AiohttpTransport
 from aibridge.upstream.trust import system_authorities
@@ -175,8 +175,13 @@ def breaker_watch(metrics: Metrics) -> Watch:
     return watch
 
 
-def audit_sources(tools: Callable[[], ToolServers], settings: Callable[[], Settings], recorder: Recorder) -> Sources:
-    """What the audit pages show beside the records; the tools and the settings may be others each time."""
+def audit_sources(
+    tools: Callable[[], ToolServers],
+    upstreams: Callable[[], UpstreamClient],
+    settings: Callable[[], Settings],
+    recorder: Recorder,
+) -> Sources:
+    """What the audit pages show beside the records; all but the recorder may be others each time."""
 
     def offered() -> list[OfferedTool]:
         return [
@@ -187,8 +192,11 @@ def audit_sources(tools: Callable[[], ToolServers], settings: Callable[[], Setti
         ]
 
     def health() -> Health:
+        breakers: dict[str, list[tuple[str, str]]] = {}
+        for circuit, state in upstreams().breakers():
+            breakers.setdefault(circuit.provider, []).append((circuit.model or circuit.endpoint, state))
         providers = [
-            ProviderHealth(name, one.type, one.base_url or DEFAULT_BASE_URLS[one.type])
+            ProviderHealth(name, one.type, one.base_url or DEFAULT_BASE_URLS[one.type], breakers.get(name, ()))
             for name, one in settings().providers.items()
         ]
         servers = [ServerHealth(one.server, one.state, one.reason, one.tools) for one in tools().states()]

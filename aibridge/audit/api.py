@@ -114,7 +114,7 @@ class Api:
         return {"by": by, "data": sorted(rows, key=lambda row: row["day"]) if by == "day" else usage.ranked(rows)}
 
     async def _tools(self, asked: Asked) -> Any:
-        return {"data": await ask(asked.engine, tool_report, asked.filters, self._sources.tools())}
+        return {"data": await ask(asked.engine, tool_report, asked.filters, self._sources)}
 
     async def _keys(self, asked: Asked) -> Any:
         return {"data": await ask(asked.engine, keys.every, asked.filters.owner)}

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class OfferedTool:
-    """A tool that is injected now, or would be."""
+    """A tool that is injected now."""
 
     server: str  # the name in the configuration
     tool: str  # the raw name
     server_url: str  # as in the records
     schema_bytes: int  # of its name, description and arguments together, as a request carries them
-    state: str = "offered"  # or why it is not, such as `withheld`
 
     @property
     def tokens(self) -> int:
@@ -34,7 +33,7 @@ class ServerHealth:
 
 @dataclass(frozen=True, slots=True)
 class ProviderHealth:
-    """A configured provider; `breakers`: endpoint and model of each circuit that is not closed, with its state."""
+    """A configured provider; `breakers`: what each circuit protects that is not closed, with its state."""
 
     name: str
     type: str

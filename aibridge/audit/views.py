@@ -152,11 +152,12 @@ async def one_interception(asked: Asked) -> dict[str, Any]:
 
 async def tools(asked: Asked) -> dict[str, Any]:
     """Tools, what they weigh and how often they are called."""
-    rows = await ask(asked.engine, tool_report, asked.windowed, asked.sources.tools())
-    injected = [row for row in rows if row["state"] == "offered"]
+    rows = await ask(asked.engine, tool_report, asked.windowed, asked.sources)
+    injected = [row for row in rows if row["schema_tokens"] is not None]
     dead = [row for row in injected if not row["calls"]]
     weights = {name: sum(row["schema_tokens"] for row in of) for name, of in (("all", injected), ("dead", dead))}
-    return {"rows": rows, "injected": injected, "dead": dead, "weights": weights, **_window(asked)}
+    changed = [row for row in rows if row["state"] in ("changed", "withheld")]
+    return {"rows": rows, "injected": injected, "dead": dead, "changed": changed, "weights": weights, **_window(asked)}
 
 
 async def key_list(asked: Asked) -> dict[str, Any]:

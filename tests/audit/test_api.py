@@ -157,10 +157,26 @@ async def test_usage_is_grouped(client: httpx2.AsyncClient, engine: AsyncEngine,
     rows = (await data(client, "usage", by=group))["data"]
     assert [row[group] for row in rows] == keys
     whole = {
-        name: sum(row[name] for row in rows) for name in ("requests", "failed", "ended", "cost_micros", "unpriced")
+        name: sum(row[name] for row in rows) for name in ("requests", "failed", "completed", "cost_micros", "unpriced")
     }
-    assert whole == {"requests": 2, "failed": 1, "ended": 1, "cost_micros": 6000, "unpriced": 1}
-    assert sum(row["seconds"] for row in rows) == pytest.approx(2, abs=0.01)
+    assert whole == {"requests": 2, "failed": 1, "completed": 1, "cost_micros": 6000, "unpriced": 1}
+    assert [row["p95_seconds"] for row in rows if row["completed"]] == [2]
+    assert all(row["p50_seconds"] is None for row in rows if not row["completed"])
+
+
+async def test_half_of_the_requests_took_no_longer(client: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    for number in range(20):
+        took = timedelta(minutes=20) if number == 19 else timedelta(milliseconds=10 * number + 7)
+        await add(engine, f"i{number}", ended_at=NOW - timedelta(minutes=5) + took)
+    [row] = (await data(client, "usage"))["data"]
+    assert (row["p50_seconds"], row["p95_seconds"]) == (0.097, 0.19)
+
+
+async def test_what_a_request_used_counts_once_it_is_over(client: httpx2.AsyncClient, engine: AsyncEngine) -> None:
+    await add(engine, "open", ended_at=None, status=None)
+    await add_tokens(engine, "open")
+    [row] = (await data(client, "usage"))["data"]
+    assert (row["requests"], row["completed"], row["cost_micros"]) == (1, 0, 0)
 
 
 async def test_days_are_those_of_utc_in_their_order(client: httpx2.AsyncClient, engine: AsyncEngine) -> None:
@@ -174,8 +190,8 @@ async def test_days_are_those_of_utc_in_their_order(client: httpx2.AsyncClient, 
 async def test_tools_that_are_never_called_are_seen(client: httpx2.AsyncClient, engine: AsyncEngine) -> None:
     await add(engine, "i")
     done = NOW + timedelta(seconds=3)
-    await add_call(engine, "i", "search", injected=True, server_url=TRACKER, completed_at=done)
-    await add_call(engine, "i", "search", injected=True, server_url=TRACKER, invocation_error="no")
+    await add_call(engine, "i", "search", injected=True, server="tracker", server_url=TRACKER, completed_at=done)
+    await add_call(engine, "i", "search", injected=True, server="tracker", server_url=TRACKER, invocation_error="no")
     await add_call(engine, "i", "bash")
     await add_call(engine, "i", "old", injected=True, server_url="elsewhere")
     rows = (await data(client, "tools"))["data"]

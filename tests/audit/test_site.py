@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.audit import Health, OfferedTool, ProviderHealth, ServerHealth, Sources
 from aibridge.audit.site import PAGES
+from aibridge.store.pins import Pins
 from tests.audit.asking import by, opened
 from tests.audit.parts import Anybody, add, add_call, add_keys, add_prompt, add_thought, add_tokens
 
@@ -62,7 +63,7 @@ async def test_the_overview_adds_up(client: httpx2.AsyncClient, engine: AsyncEng
     await add_call(engine, "a", "search", injected=True, invocation_error="no")
     page = await see(client, "/ui/")
     assert "Cost $1.50 + 1 rounds without a price Tokens 260" in page
-    assert "Requests 2 by 2 people Failed 1 50.0 % of requests Mean duration 2.0 s of 1 completed" in page
+    assert "Requests 2 by 2 people Failed 1 50.0 % of requests Duration, median 2.0 s 95 % within 2.0 s" in page
     assert "ada $1.50 130 1× grace unpriced 130 1×" in page
     assert "search 1 failed – 1×" in page
 
@@ -149,14 +150,29 @@ async def test_dead_tools_are_pointed_at(engine: AsyncEngine, url: str) -> None:
     tools = [
         OfferedTool("t", "used", "u", 400),
         OfferedTool("t", "dead", "u", 800),
-        OfferedTool("t", "changed", "u", 1, "withheld"),
+        OfferedTool("twin", "used", "u", 4),
     ]
     await add(engine, "i")
-    await add_call(engine, "i", "used", injected=True, server_url="u")
+    await add_call(engine, "i", "used", injected=True, server="t", server_url="u")
     async with opened(url, Anybody(), Sources(tools=lambda: tools)) as client:
         page = await see(client, "/ui/tools")
-    assert "2 injected tools add about 300 tokens to each request. 1 of them, 200 tokens, was not called" in page
-    assert "changed t withheld" in page
+    assert "3 injected tools add about 301 tokens to each request. 2 of them, 201 tokens, were not called" in page
+
+
+async def test_changed_tools_are_pointed_at(engine: AsyncEngine, url: str) -> None:
+    pins = Pins(engine)
+    for definition in (b"{}", b'{"now": "evil"}'):
+        await pins.sync("t", {"kept": definition, "still": definition})
+        await pins.sync("removed", {"kept": definition})
+    sources = Sources(
+        lambda: [OfferedTool("t", "still", "u", 4)], lambda: Health(servers=[ServerHealth("t", "connected", None, 2)])
+    )
+    async with opened(url, Anybody(), sources) as client:
+        page = await see(client, "/ui/tools")
+    assert "2 tools are not what they were when first seen" in page
+    assert "kept t changed, withheld" in page
+    assert "still t changed, injected still" in page
+    assert "removed" not in page
 
 
 async def test_health_shows_who_is_down(engine: AsyncEngine, url: str) -> None:
@@ -172,8 +188,8 @@ async def test_health_shows_who_is_down(engine: AsyncEngine, url: str) -> None:
     async with opened(url, Anybody(), Sources(health=lambda: health)) as client:
         page = await see(client, "/ui/health")
     for said in (
-        "openai https://o 1 requests, 1 failed",
-        "The breaker of /responses o3 is half open.",
+        "openai https://o 1 requests, 1 failed , median – , 95 % within –",
+        "/responses o3: being tried again.",
         "Nothing was asked of it.",
         "wiki failed refused",
         "time connected , 2 tools",

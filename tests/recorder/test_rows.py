@@ -122,7 +122,9 @@ def test_tokens_and_what_they_cost() -> None:
 
 def test_a_call_bears_its_own_times() -> None:
     earlier, later = NOON - timedelta(seconds=2), NOON - timedelta(seconds=1)
-    kind, row = recorded(a_call(server_url="u", error="e", metadata={"a": 1}, called_at=earlier, completed_at=later))
+    kind, row = recorded(
+        a_call(server="s", server_url="u", error="e", metadata={"a": 1}, called_at=earlier, completed_at=later)
+    )
     assert kind is Kind.TOOL
     assert row.pop("id")
     assert row.pop("input").data == b"{}"
@@ -137,6 +139,7 @@ def test_a_call_bears_its_own_times() -> None:
         "metadata": {"a": 1},
         "created_at": earlier,
         "completed_at": later,
+        "server": "s",
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,8 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from aibridge.store import migrate as module
 from aibridge.store.engine import StoreError, open_engine
 from aibridge.store.migrate import REVISION, VERSION_TABLE, migrate
+from aibridge.store.migrations.versions import v0005_totals
 from aibridge.store.tables import metadata
 from tests.databases import Database
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Skipped unsupported reflection of expression-based index",
+    "ignore:autogenerate skipping metadata-specified expression-based index",
+)
 
 MIGRATIONS = Path(module.__file__).with_name("migrations")
 
@@ -35,8 +42,14 @@ async def engine(path: Path) -> Any:
 
 
 def differences(connection: Connection) -> list[Any]:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+    opts = {"version_table": VERSION_TABLE, "compare_type": True, "include_object": _is_everywhere}
+    context = MigrationContext.configure(connection, opts=opts)
     return list(compare_metadata(context, metadata))
+
+
+def _is_everywhere(thing: Any, *_: object) -> bool:
+    """What only one database has is compared in test_indexes_are_the_same_in_full."""
+    return getattr(thing, "_ddl_if", None) is None
 
 
 def query(path: Path, sql: str) -> list[Any]:
@@ -161,3 +174,32 @@ async def test_processes_that_start_at_once_all_succeed(empty_database: Database
         outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
     assert [output for output, _ in outputs] == [b"done\n"] * 4
     assert empty_database.query("SELECT version_num FROM aibridge_schema_version") == [{"version_num": REVISION}]
+
+
+async def test_what_is_over_already_is_summed_up(empty_database: Database) -> None:
+    engine = open_engine(empty_database.url)
+    await migrate(engine)
+    interception = (
+        "INSERT INTO aibridge_interceptions (id, initiator_id, provider, provider_name, route, model, streaming,"
+        " client, credential_kind, rounds, started_at, ended_at, status) VALUES (?, 'a', 'p', 'p', 'r', 'm', true, 'c', 'k', 1,"
+        " '2026-11-20 07:00:00.000000', ?, ?)"
+    )
+    for id_, ended, status in (("over", "2026-11-20 07:00:01.500000", "completed"), ("open", None, None)):
+        empty_database.query(interception, id_, ended, status)
+        for number, cost in enumerate((5, None)):
+            empty_database.query(
+                "INSERT INTO aibridge_token_usages (id, interception_id, input_tokens, output_tokens,"
+                " cache_read_input_tokens, cache_write_input_tokens, cost_micros, created_at)"
+                " VALUES (?, ?, 10, 2, 3, 4, ?, '2026-11-20 07:00:00.000000')", f"{id_}{number}", id_, cost,
+            )  # fmt: skip
+    async with engine.begin() as connection:
+        await connection.run_sync(_fill_again)
+    columns = "input_tokens, output_tokens, cache_read_input_tokens, cache_write_input_tokens, cost_micros, unpriced"
+    rows = empty_database.query(f"SELECT {columns}, took_ms FROM aibridge_interceptions ORDER BY id")  # noqa: S608
+    assert [list(row.values()) for row in rows] == [[0, 0, 0, 0, 0, 0, None], [20, 4, 6, 8, 5, 1, 1500]]
+    await engine.dispose()
+
+
+def _fill_again(connection: Connection) -> None:
+    with Operations.context(MigrationContext.configure(connection)):
+        v0005_totals._fill()
