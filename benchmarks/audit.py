@@ -37,8 +37,9 @@ _MODELS = (("openai", "gpt-5", 5), ("openai", "gpt-5-mini", 2), ("anthropic", "c
            ("anthropic", "claude-opus-4-5", 2), ("local", "qwen3-coder", 1))  # fmt: skip
 _CLIENTS = ("Claude Code", "Codex", "opencode", "OpenAI SDK")
 _PEOPLE = ("ada", "grace", "linus", "margaret", "ken", "barbara", "edsger", "radia", "dennis", "frances")
-_TOOLS = (("read_file", None), ("bash", None), ("search_issues", "https://mcp.example/tracker"),
-          ("get_current_time", "uvx mcp-server-time"), ("query", "https://mcp.example/warehouse"))  # fmt: skip
+_TOOLS = (("read_file", None, None), ("bash", None, None),
+          ("search_issues", "tracker", "https://mcp.example/tracker"),
+          ("get_current_time", "time", "uvx mcp-server-time"), ("query", "warehouse", "https://mcp.example/warehouse"))  # fmt: skip
 _PROMPTS = (
     "Why does the retry budget run out when the provider answers 529 twice in a row?",
     "Write a migration that adds cost columns to the usage table, and its tests.",
@@ -108,10 +109,11 @@ def _interception(source: random.Random, at: datetime, session: str, people: int
 
 
 def _call(source: random.Random, then: datetime) -> Row:
-    tool, server = source.choice(_TOOLS)
+    tool, server, address = source.choice(_TOOLS)
     wrong = "the warehouse did not answer within 60 s" if tool == "query" and source.random() < 0.2 else None
     done = then + timedelta(seconds=source.expovariate(2)) if server else None
-    return {"provider_tool_call_id": f"call_{source.getrandbits(40):x}", "tool": tool, "server_url": server,
+    return {"provider_tool_call_id": f"call_{source.getrandbits(40):x}", "tool": tool, "server": server,
+            "server_url": address,
             "input": {"path": "aibridge/audit/site.py", "limit": source.randrange(400)}, "injected": server is not None,
             "invocation_error": wrong, "completed_at": done}  # fmt: skip
 

@@ -179,11 +179,11 @@ async def test_processes_that_start_at_once_all_succeed(empty_database: Database
 async def test_what_is_over_already_is_summed_up(empty_database: Database) -> None:
     engine = open_engine(empty_database.url)
     await migrate(engine)
-    interception = (
-        "INSERT INTO aibridge_interceptions (id, initiator_id, provider, provider_name, route, model, streaming,"
-        " client, credential_kind, rounds, started_at, ended_at, status) VALUES (?, 'a', 'p', 'p', 'r', 'm', true, 'c', 'k', 1,"
-        " '2026-11-20 07:00:00.000000', ?, ?)"
-    )
+    interception = """
+        INSERT INTO aibridge_interceptions (id, initiator_id, provider, provider_name, route, model, streaming, client,
+            credential_kind, rounds, started_at, ended_at, status)
+        VALUES (?, 'a', 'p', 'p', 'r', 'm', true, 'c', 'k', 1, '2026-11-20 07:00:00.000000', ?, ?)
+    """
     for id_, ended, status in (("over", "2026-11-20 07:00:01.500000", "completed"), ("open", None, None)):
         empty_database.query(interception, id_, ended, status)
         for number, cost in enumerate((5, None)):
