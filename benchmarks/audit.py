@@ -39,7 +39,8 @@ _CLIENTS = ("Claude Code", "Codex", "opencode", "OpenAI SDK")
 _PEOPLE = ("ada", "grace", "linus", "margaret", "ken", "barbara", "edsger", "radia", "dennis", "frances")
 _TOOLS = (("read_file", None, None), ("bash", None, None),
           ("search_issues", "tracker", "https://mcp.example/tracker"),
-          ("get_current_time", "time", "uvx mcp-server-time"), ("query", "warehouse", "https://mcp.example/warehouse"))  # fmt: skip
+          ("get_current_time", "time", "uvx mcp-server-time"),
+          ("query", "warehouse", "https://mcp.example/warehouse"))  # fmt: skip
 _PROMPTS = (
     "Why does the retry budget run out when the provider answers 529 twice in a row?",
     "Write a migration that adds cost columns to the usage table, and its tests.",

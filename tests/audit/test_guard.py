@@ -16,8 +16,8 @@ from aibridge.store.engine import open_engine
 from aibridge.store.keys import Keys
 from tests.audit.parts import add
 
-OWN = ("/ui/", "/ui/log", "/ui/interceptions/i", "/ui/keys", "/ui/sign-in", "/api/v1/interceptions", "/api/v1/openapi.json",
-       "/api/v1/export/usage")  # fmt: skip
+OWN = ("/ui/", "/ui/log", "/ui/interceptions/i", "/ui/keys", "/ui/sign-in", "/api/v1/interceptions",
+       "/api/v1/openapi.json", "/api/v1/export/usage")  # fmt: skip
 
 
 @asynccontextmanager

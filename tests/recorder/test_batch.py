@@ -10,8 +10,9 @@ from sqlalchemy import Engine, create_mock_engine, event
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from aibridge.model import Actor, Interception, Outcome, PromptRecord, Record, TokenUsage, ToolUsage
+from aibridge.pricing import Cost, no_price
 from aibridge.recorder.batch import Batch, _link
-from aibridge.recorder.rows import Entry, Kind, end_row, interception_row, link_row, record_row
+from aibridge.recorder.rows import Entry, Kind, end_row, interception_row, link_row, priced_row, record_row
 from tests.databases import Database
 from tests.recorder.parts import DONE, NOON, an_interception, as_read, one
 
@@ -55,6 +56,31 @@ def test_writing_again_doubles_nothing(batch: Batch, engine: Engine, database: D
     for _ in range(2):
         assert batch.write(engine, entries) == []
     assert one(database, "user_prompts")["prompt"] == "hi"
+
+
+SUMS = "input_tokens, output_tokens, cache_read_input_tokens, cache_write_input_tokens, cost_micros, unpriced, took_ms"
+
+
+@pytest.mark.parametrize("parts", [[4], [1, 3], [2, 1, 1], [3, 1], [1, 1, 1, 1]])
+def test_what_was_used_is_summed_up_at_the_end(
+    batch: Batch, engine: Engine, database: Database, parts: list[int]
+) -> None:
+    """In however many batches it comes, and though each is written twice."""
+    it = an_interception(started_at=NOON - timedelta(seconds=1.5))
+    priced, unpriced = (
+        (Kind.TOKENS, priced_row(row, price))
+        for (_, row), price in (
+            (record(it, TokenUsage("r", 100, 20, 3, 4)), lambda *_: Cost(7, {})),
+            (record(it, TokenUsage("r", 1, 2)), no_price),
+        )
+    )
+    entries = [start(it), priced, unpriced, end(it)]
+    for size in parts:
+        for _ in range(2):
+            assert batch.write(engine, entries[:size]) == []
+        entries = entries[size:]
+    [row] = database.query(f"SELECT {SUMS} FROM aibridge_interceptions")  # noqa: S608
+    assert list(row.values()) == [101, 22, 3, 4, 7, 1, 1500]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from aibridge.model import ToolUsage
 from aibridge.recorder.drain import Drain
 from aibridge.recorder.locks import held
 from aibridge.recorder.recovery import recover
-from aibridge.recorder.rows import Entry, Kind, end_row, interception_row
+from aibridge.recorder.rows import Entry, Kind, end_row, interception_row, record_row
 from aibridge.recorder.spool import Spool
 from tests.databases import Database
 from tests.recorder.parts import DONE, NOON, SickSpool, an_interception
@@ -49,6 +50,17 @@ async def test_taken_in_twice_is_there_once(spool: SickSpool, drain: Drain, data
         leave(spool.directory, "dead", [start("a"), (Kind.END, end_row("a", DONE, NOON))], [start("b")])
         await recover(spool, drain)
     assert ids(database) == ["a", "b"]
+
+
+async def test_what_an_older_version_left_lacks_only_what_it_did_not_know(
+    spool: SickSpool, drain: Drain, database: Database
+) -> None:
+    usage = ToolUsage("r", "c", "search", b"{}", injected=True, server="tracker")
+    kind, row = record_row(an_interception(id="a"), usage, "full", NOON)
+    leave(spool.directory, "dead", [start("a"), (kind, row[:-1]), (kind, ("new", *row[1:]))])
+    await recover(spool, drain)
+    found = database.query("SELECT tool, server FROM aibridge_tool_usages ORDER BY rowid")
+    assert [tuple(row.values()) for row in found] == [("search", None), ("search", "tracker")]
 
 
 async def test_a_torn_tail_is_the_end(spool: SickSpool, drain: Drain, database: Database) -> None:

@@ -62,8 +62,8 @@ async def test_a_job_may_outlive_its_loop() -> None:
 
     async def ask() -> OneThread:
         thread = OneThread("outlives")
-        thread.do(lambda: may_end.wait(5))
-        thread.do(lambda: done.append("the next one"))
+        _ = thread.do(lambda: may_end.wait(5))
+        _ = thread.do(lambda: done.append("the next one"))
         return thread
 
     outlives = await asyncio.to_thread(asyncio.run, ask())

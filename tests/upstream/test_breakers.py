@@ -44,6 +44,7 @@ async def test_its_whole_life(caplog: pytest.LogCaptureFixture) -> None:
         with pytest.raises(UpstreamError) as caught:
             await read(upstream)
         assert len(provider.received) == 2
+        assert upstreams.breakers() == [(CHAT, "open")]
         error = caught.value
         assert (error.status, error.retry_after, error.fault) == (503, 27.5, "upstream")
         assert error.message == "openai has failed 2 times in 10 s for gpt-5: it is left alone for 28 s"
