@@ -17,7 +17,7 @@ _MOST_ABSENT = 50_000
 """Places known to be empty at most: some 15 MB."""
 
 _OVERHEAD = 1024
-"""What holding a turn costs beside its content, in bytes, generously."""
+"""What a place costs beside its turn's content, in bytes, generously."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,14 +28,27 @@ class Question:
     answered: bool = False
 
 
+@dataclass(eq=False, slots=True)
+class Held:
+    """A turn that is held, once, at as many places."""
+
+    kept: Kept
+    places: int = 0
+
+
 @final
 class Memory:
-    """Holds so many bytes at most; what was not used for longest goes first."""
+    """Holds so many bytes at most; the place that was not used for longest goes first, a turn with its last place.
+
+    A turn's content counts once. Were it counted at each of its places, what is really held would rise and fall with
+    the traffic's mix, and a process gives little of a high tide back.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._held: OrderedDict[Place, Kept] = OrderedDict()
+        self._held: OrderedDict[Place, Held] = OrderedDict()
+        self._turns: dict[str, Held] = {}
         self._asked: OrderedDict[Place, Question] = OrderedDict()
 
     def look(self, places: Iterable[Place], now: datetime) -> tuple[dict[Place, Kept], list[Place]]:
@@ -44,9 +57,9 @@ class Memory:
         unknown: list[Place] = []
         since = now - ABSENCE
         for place in places:
-            if (kept := self._held.get(place)) is not None and kept.expires_at > now:
+            if (held := self._held.get(place)) is not None and held.kept.expires_at > now:
                 self._held.move_to_end(place)
-                found[place] = kept
+                found[place] = held.kept
             elif (asked := self._asked.get(place)) is None or not (asked.answered and since < asked.asked_at <= now):
                 unknown.append(place)
         return found, unknown
@@ -88,15 +101,29 @@ class Memory:
             self._hold(place, kept)
 
     def _hold(self, place: Place, kept: Kept) -> None:
-        if (old := self._held.pop(place, None)) is not None:
-            self._bytes -= _size(place, old)
-        if (size := _size(place, kept)) > self._max_bytes:
+        self._let_go(place)
+        if _price(place) + len(kept.content) > self._max_bytes:
             return
-        self._held[place] = kept
-        self._bytes += size
+        turn = self._turns.get(kept.id)
+        if turn is None:
+            turn = self._turns[kept.id] = Held(kept)
+            self._bytes += len(kept.content)
+        turn.places += 1
+        self._held[place] = turn
+        self._bytes += _price(place)
         while self._bytes > self._max_bytes:
-            self._bytes -= _size(*self._held.popitem(last=False))
+            self._let_go(next(iter(self._held)))
+
+    def _let_go(self, place: Place) -> None:
+        turn = self._held.pop(place, None)
+        if turn is None:
+            return
+        self._bytes -= _price(place)
+        turn.places -= 1
+        if not turn.places:
+            del self._turns[turn.kept.id]
+            self._bytes -= len(turn.kept.content)
 
 
-def _size(place: Place, kept: Kept) -> int:
-    return _OVERHEAD + sum(map(len, place)) + len(kept.content)
+def _price(place: Place) -> int:
+    return _OVERHEAD + sum(map(len, place))

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -102,11 +103,19 @@ async def watched(gateway: Gateway, every: float) -> AsyncIterator[list[Sample]]
 
 
 def slope(samples: Sequence[Sample], field: str = "rss") -> float:
-    """How fast a field grows, by least squares: per hour."""
-    times, values = [one.at / 3600 for one in samples], [float(asdict(one)[field]) for one in samples]
-    if len(samples) < 3 or len(set(times)) < 2:
-        return 0.0
-    return round(statistics.linear_regression(times, values).slope, 2)
+    """How fast a field grows an hour, by Theil and Sen: the median of the slopes between any two looks.
+
+    One high tide moves a line of least squares by as much as a leak would, and does not move this.
+    """
+    looks = [(one.at / 3600, float(asdict(one)[field])) for one in samples]
+    slopes = [(value - before) / (at - since) for (since, before), (at, value) in combinations(looks, 2) if at > since]
+    return round(statistics.median(slopes), 2) if len(samples) > 2 and slopes else 0.0
+
+
+def rise(samples: Sequence[Sample], field: str = "rss") -> float:
+    """What a field's mean has more in the last tenth than in the first."""
+    values, tenth = [float(asdict(one)[field]) for one in samples], max(1, len(samples) // 10)
+    return round(statistics.fmean(values[-tenth:]) - statistics.fmean(values[:tenth]), 2)
 
 
 def drift(samples: Sequence[Sample], field: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.chaos import trail
-from tests.chaos.gauges import Sample, at_rest, drift, leaked, sample, slope, warm, watched
+from tests.chaos.gauges import Sample, at_rest, drift, leaked, rise, sample, slope, warm, watched
 from tests.chaos.kinds import SLOWLY
 from tests.chaos.scenario import Outcome
 from tests.chaos.traffic import traffic
@@ -42,6 +42,7 @@ async def soak(world: World, seconds: float) -> Outcome:
         behind = warm(samples)
         outcome.figures |= {**ledger.figures(), "streams at a time": STREAMS, "samples": len(samples)}
         outcome.figures |= {"RSS MiB idle": idle.rss, "RSS MiB": behind[-1].rss, "RSS slope MiB/h": slope(behind)}
+        outcome.figures["RSS MiB more at the end of these"] = rise(behind)
         for name in ("files", "connections", "threads", "tasks"):
             values = [one.held[name] for one in behind]
             outcome.figures[name] = f"{min(values)} to {max(values)} under load, {after.held[name]} at rest"

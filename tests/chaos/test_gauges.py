@@ -1,4 +1,4 @@
-from tests.chaos.gauges import Sample, drift, leaked, slope, warm
+from tests.chaos.gauges import Sample, drift, leaked, rise, slope, warm
 
 
 def looked(
@@ -12,6 +12,16 @@ def test_the_slope_is_what_is_added_in_an_hour() -> None:
     assert slope([looked(60 * minute, rss=100 + 0.1 * minute) for minute in minutes]) == 6.0
     assert slope([looked(60 * minute, fds=20 - minute % 2) for minute in minutes]) == 0.0
     assert slope([looked(60 * minute, fds=minute) for minute in minutes], "fds") == 60.0
+
+
+def test_one_high_tide_is_no_slope_and_many_steps_are() -> None:
+    minutes = range(31)
+    assert slope([looked(60 * minute, rss=100 + 5 * (minute == 25)) for minute in minutes]) == 0.0
+    assert 4 < slope([looked(60 * minute, rss=100 + minute // 10) for minute in minutes]) < 8
+
+
+def test_the_rise_is_what_there_is_more_at_the_end() -> None:
+    assert rise([looked(at, rss=100 + at // 10) for at in range(30)]) == 2.0
 
 
 def test_the_drift_is_what_the_second_half_has_more() -> None:

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -30,10 +31,10 @@ def answered(memory: Memory, digests: str) -> None:
 
 
 def keep(memory: Memory, digest: str, size: int = 0) -> None:
-    memory.keep({place(digest): kept(bytes(size))})
+    memory.keep({place(digest): kept(bytes(size), name=str(uuid4()))})
 
 
-COST = module._size(place("a"), kept(b""))
+COST = module._price(place("a"))
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
@@ -64,13 +65,38 @@ def test_what_is_larger_than_memory_leaves_the_others_alone_and_nothing_old_behi
     assert held(memory, "bcd") == "bcd"
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000)), max_size=50))
-def test_its_books_are_in_order(kept_ones: list[tuple[str, int]]) -> None:
+def test_a_turn_counts_once_however_many_its_places() -> None:
+    memory = Memory(6 * COST)
+    memory.keep(dict.fromkeys(map(place, "abc"), kept(bytes(3 * COST))))
+    assert held(memory, "abc") == "abc"
+
+
+def test_a_turn_that_the_database_knows_at_two_places_is_held_once() -> None:
+    memory, contents = Memory(5 * COST), (bytes(3 * COST), bytes(3 * COST))
+    for digest, content in zip("ab", contents, strict=True):
+        memory.learn(memory.ask([place(digest)], NOON), {place(digest): kept(content)})
+    found, _ = memory.look(map(place, "ab"), NOON)
+    assert [one.content is contents[0] for one in found.values()] == [True, True]
+
+
+def test_a_turn_goes_with_the_last_of_its_places() -> None:
+    memory = Memory(5 * COST)
+    memory.keep(dict.fromkeys(map(place, "ab"), kept(bytes(3 * COST))))
+    keep(memory, "c")
+    assert held(memory, "abc") == "bc"
+    keep(memory, "d", 3 * COST)
+    assert held(memory, "bcd") == "cd"
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from("abcdef")), st.sampled_from("uvwxyz")), max_size=50))
+def test_its_books_are_in_order(kept_ones: list[tuple[set[str], str]]) -> None:
     memory = Memory(5000)
-    for digest, size in kept_ones:
-        keep(memory, digest, size)
-        sizes = [module._size(where, one) for where, one in memory._held.items()]
-        assert memory._bytes == sum(sizes) <= 5000
+    for digests, turn in kept_ones:
+        content = bytes(600 * "uvwxyz".index(turn))
+        memory.keep(dict.fromkeys(map(place, sorted(digests)), kept(content, name=turn)))
+        held_once = {id(one): len(one.kept.content) for one in memory._held.values()}
+        assert memory._bytes == COST * len(memory._held) + sum(held_once.values()) <= 5000
+        assert {id(one) for one in memory._turns.values()} == set(held_once)
 
 
 def test_the_bound_holds_for_small_turns_too() -> None:
