@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aibridge.dialects.chat_completions.round import _MOST_UNREAD, ChatRound
 from aibridge.model import TokenUsage
 from tests.dialects.behaviours import shows
 from tests.dialects.chat import DONE, Chat, calling, chunk, chunks_of, event, piece, stream, usage, words
@@ -127,6 +128,24 @@ def test_the_words_of_plain_chunks_are_replayed_and_the_role_is_told_once() -> N
 
     assert json.loads(played.requests[1])["messages"][1]["content"] == "Let me look. "
     assert CHAT.heard(played.body, streaming=True).text == "Let me look. Five. Yes."
+
+
+def test_the_words_of_a_long_answer_are_all_there() -> None:
+    long = [said(*(f"{at}," for at in range(start, start + 100))) for start in range(0, 2000, 100)]
+    call = (
+        event(words("then")) + event(calling(piece(0, "call-1", TIME.name, "{}"))) + event(chunk(finish="tool_calls"))
+    )
+    played = hear(FIRST, *long, call + DONE, more=(Answer([FIRST, said("Five."), LAST]),))  # type: ignore[arg-type]  # an answer too
+
+    assert sum(map(len, long)) > 2 * _MOST_UNREAD
+    assert json.loads(played.requests[1])["messages"][1]["content"] == "".join(f"{at}," for at in range(2000)) + "then"
+
+
+def test_of_a_long_answer_only_the_words_stay() -> None:
+    long, round_ = said(*"x" * 1000), ChatRound({})
+    for _ in range(20):
+        round_.hear(long)
+    assert sum(map(len, round_.text)) < 20 * 1000 + 2 * _MOST_UNREAD < 20 * len(long)
 
 
 def test_behind_the_finish_nothing_is_plain() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from aibridge.dialects.chat_completions.plain import words_in
 from aibridge.dialects.codec import as_object, count, encode
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
+
+_MOST_UNREAD = 128 * 1024
+"""Bytes of plain chunks that wait to be read: most answers are shorter, and nobody ever asks for their words."""
 
 _CUT_OFF = ("length", "content_filter")
 _ARGUMENTS = {"function": "arguments", "custom": "input"}  # by the type of a call
@@ -72,6 +75,8 @@ class ChatRound:
         self._open: dict[tuple[int, int], Call] = {}
         self.made: list[Call] = []  # every call, noise too
         self.text: list[str | bytes] = []  # bytes: plain chunks whose words nobody has asked for yet
+        self._read = 0  # pieces of the text that are known to be words
+        self._unread = 0  # bytes behind them
         self.response_id: str | None = None
         self.model: str | None = None
         self.finish: str | None = None
@@ -86,7 +91,15 @@ class ChatRound:
     @property
     def text_so_far(self) -> str:
         """The words of the answer."""
-        return "".join(piece if isinstance(piece, str) else words_in(piece) for piece in self.text)
+        return _words(self.text)
+
+    def hear(self, chunks: bytes) -> None:
+        """Takes plain chunks. They take forty times the room of their words, so of a long answer only these stay."""
+        self.text.append(chunks)
+        self._unread += len(chunks)
+        if self._unread > _MOST_UNREAD:
+            self.text[self._read :] = [_words(self.text[self._read :])]
+            self._read, self._unread = len(self.text), 0
 
     def call(self, choice: int, piece: Mapping[str, Any]) -> Call:
         """The call that a piece belongs to, a new one where it starts one; the piece is absorbed."""
@@ -153,6 +166,10 @@ def choices_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The choices of a completion or of a chunk."""
     choices = answer.get("choices")
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def _words(pieces: Iterable[str | bytes]) -> str:
+    return "".join(piece if isinstance(piece, str) else words_in(piece) for piece in pieces)
 
 
 def _starts_another(call: Call, piece: Mapping[str, Any]) -> bool:

@@ -55,7 +55,7 @@ class ChatStream:
     def receive(self, data: bytes) -> bytes:
         plain = self._rewritten(data)
         if plain is not None:
-            self._round.text.append(data)
+            self._round.hear(data)
             return plain
         half = data.find(b"\n\n", len(data) // 2) + 2
         if len(data) > _WORTH_HALVING and 2 <= half < len(data):
