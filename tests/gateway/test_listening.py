@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from aibridge.gateway.listening import listen, url_of
+from aibridge.gateway.listening import UNSENT_BYTES, listen, url_of
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:
@@ -25,3 +25,11 @@ def test_it_listens_on_both_kinds_of_address(host: str, family: socket.AddressFa
 def test_it_is_told_as_an_address_to_open(host: str, shown: str) -> None:
     with listen(host, 0) as listener:
         assert url_of(listener) == f"http://{shown}:{listener.getsockname()[1]}"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system knows no such limit")
+def test_the_kernel_takes_little_for_a_client_that_does_not_read() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_BYTES
