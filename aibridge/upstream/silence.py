@@ -31,7 +31,8 @@ class Silence:
         self._since = None
 
     def stop(self) -> None:
-        """Lets go of the timer."""
+        """For good: lets go of the timer and of who would be told, or the two of them would wait for the collector."""
+        self._broken = _nobody
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -48,3 +49,7 @@ class Silence:
             self._arm(deadline)
         else:
             self._broken()
+
+
+def _nobody() -> None:
+    """Whom a guard tells that has been stopped."""

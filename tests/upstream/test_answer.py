@@ -1,6 +1,7 @@
 """An answer as it comes from the connection: what was sent before a cut, and how fast it is taken."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from unittest.mock import Mock
 
@@ -52,6 +53,20 @@ async def test_a_slow_reader_slows_the_provider_down() -> None:
         pieces = aiter(response)
         while sent <= before:
             await anext(pieces)
+
+
+async def test_an_answer_that_is_over_is_gone_without_the_collector() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.receive()
+        await connection.send(STREAM_HEAD + chunk(b"x") + chunk(b""))
+
+    gc.collect()
+    gc.disable()
+    try:
+        await collect(opened(script), [], asyncio.Event())
+        assert not [one for one in gc.get_objects() if isinstance(one, Answer)]
+    finally:
+        gc.enable()
 
 
 async def settled(look: Callable[[], int]) -> int:
