@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos.world import Gateway, get
 
-LATE = {"threads": 4, "files": 8}
-"""Recall's readers begin when they are first needed, which may be late: four threads, each with two files."""
+LATE = {"threads": 4, "files": 9}
+"""What begins when it is first needed: recall's readers, four threads with two files each, and the spool's file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def test_what_is_held_beyond_what_was_held_before_has_leaked() -> None:
 
 
 def test_what_may_begin_late_has_not() -> None:
-    assert leaked(looked(fds=20, threads=7), looked(fds=28, threads=11)) == {}
+    assert leaked(looked(fds=20, threads=7), looked(fds=29, threads=11)) == {}
     assert leaked(looked(threads=7), looked(threads=12)) == {"threads": 5}
 
 
