@@ -25,7 +25,8 @@ LINGER_SECONDS = 0.05
 """How long an entry that nobody waits for may stay in memory to share a write with others."""
 
 REST_SECONDS = 0.005
-"""How long it is between two writes: each costs about the same, so under load more entries shall share one."""
+"""How long it is between two writes that several requests wait for: each write costs about the same, so under load more
+of them shall share one. A request that is alone waits for nothing but the disk."""
 
 _ENOUGH = 500
 """So many entries are written without lingering."""
@@ -177,9 +178,11 @@ class Writer:
             await self._arrived.wait()
             self._arrived.clear()
             self._take()
+            crowded = len(self._begun) > 1
             if await self._write():
                 pause = _BACKOFF_SECONDS[0]
-                await asyncio.sleep(REST_SECONDS)
+                if crowded:
+                    await asyncio.sleep(REST_SECONDS)
                 continue
             await self._sleep(pause)
             pause = min(pause * 2, longest)

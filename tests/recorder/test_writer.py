@@ -65,18 +65,28 @@ async def test_the_next_group_gathers_while_one_is_written(writer: Writer, spool
     assert spool.groups == [1, 50]
 
 
-async def test_starts_that_come_soon_after_a_write_share_the_next(
+async def test_under_load_starts_that_come_soon_after_a_write_share_the_next(
     writer: Writer, spool: SickSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aibridge.recorder.writer.REST_SECONDS", 0.1)
     async with asyncio.timeout(5):
-        await begin(writer, "first")
+        await asyncio.gather(begin(writer, "a"), begin(writer, "b"))
         later = []
         for number in range(5):
             later.append(begin(writer, f"i{number}"))
             await asyncio.sleep(0)
         await asyncio.gather(*later)
-    assert spool.groups == [1, 5]
+    assert spool.groups == [2, 5]
+
+
+async def test_who_comes_alone_waits_for_no_company(
+    writer: Writer, spool: SickSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aibridge.recorder.writer.REST_SECONDS", 60)
+    async with asyncio.timeout(5):
+        for name in "abc":
+            await begin(writer, name)
+    assert spool.groups == [1, 1, 1]
 
 
 async def test_what_nobody_waits_for_goes_with_the_next_start_in_order(writer: Writer, spool: SickSpool) -> None:
