@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from aibridge.config.settings import Section, Settings
+from aibridge.config.section import Section
+from aibridge.config.settings import Settings
 
 LIVE: Final = frozenset({"providers", "mcp_servers", "tools", "prices", "limits", "telemetry.log_level"})
 """Settings, and whole sections, that a running gateway takes over."""

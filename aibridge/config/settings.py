@@ -6,17 +6,14 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from aibridge.config.accounts import Provider
 from aibridge.config.faults import ConfigError
 from aibridge.config.rules import (
-    ApiKeys,
-    BaseUrl,
     Count,
-    CountOrZero,
     DatabaseUrl,
     Days,
-    Dollars,
     EmptyIsNone,
     HeaderName,
     Host,
@@ -26,30 +23,17 @@ from aibridge.config.rules import (
     Network,
     Port,
     ProviderName,
-    ProxyUrl,
     Regex,
     Seconds,
     SecondsOrZero,
     ServerName,
-    SomeDollars,
     ToolPrefix,
     Transport,
     TransportName,
 )
+from aibridge.config.section import Section
+from aibridge.config.usage import Limit, OwnPrice
 from aibridge.model import ProviderType
-
-
-class Section(BaseModel):
-    """A group of settings. A section that is left empty has its defaults."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, validate_default=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, value: Any) -> Any:
-        return {} if value is None else value
 
 
 class Server(Section):
@@ -120,70 +104,6 @@ class Auth(Section):
         if self.mode == "header" and not self.trusted_proxies:
             raise ValueError("mode header needs trusted_proxies: the addresses that the proxy connects from")
         return self
-
-
-class Timeouts(Section):
-    """How long a provider may take, in seconds."""
-
-    connect: Seconds = Field(default=5, description="Seconds until a connection stands.")
-    first_byte: Seconds = Field(
-        default=300, description="Seconds until the answer begins; reasoning models can take minutes."
-    )
-    idle: Seconds = Field(default=300, description="Seconds of silence within an answer.")
-    total: Seconds = Field(default=3600, description="Seconds for a whole interception, tools and all rounds included.")
-
-
-class Retries(Section):
-    """What happens when a provider fails before it has answered anything."""
-
-    max: CountOrZero = Field(default=2, description="How often a failed upstream request is tried again.")
-
-
-class CircuitBreaker(Section):
-    """When a failing provider is left alone for a while."""
-
-    failure_threshold: Count = Field(default=5, description="So many failures within the interval open the breaker.")
-    interval: Seconds = Field(default=10, description="Seconds over which failures are counted.")
-    open: Seconds = Field(default=30, description="Seconds for which an open breaker refuses requests.")
-    half_open_requests: Count = Field(default=3, description="So many trial requests must succeed before it closes.")
-
-
-class Provider(Section):
-    """A configured account."""
-
-    type: ProviderType = Field(description="Type of the provider: `openai`, `anthropic` or `copilot`.")
-    base_url: Annotated[BaseUrl | None, EmptyIsNone] = Field(
-        default=None, description="Where the provider is; paths are appended. `null`: the type's public address."
-    )
-    api_keys: ApiKeys = Field(
-        default=(),
-        repr=False,
-        description="Our keys, in order of preference. Unset variables and empty entries are dropped.",
-    )
-    byok: Literal["fallback", "prefer", "never"] = Field(
-        default="fallback",
-        description="When the caller's own key goes upstream: `fallback` (where api_keys is empty), `prefer`, `never`.",
-    )
-    extra_headers: HttpHeaders = Field(
-        default_factory=dict, repr=False, description="Headers added to every upstream request."
-    )
-    send_actor_headers: bool = Field(default=False, description="Whether the provider is told the actor's name.")
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long the provider may take.")
-    retries: Retries = Field(default_factory=Retries, description="When a failed upstream request is tried again.")
-    circuit_breaker: CircuitBreaker | None = Field(
-        default_factory=CircuitBreaker, description="When a failing provider is left alone; `null`: never."
-    )
-    dump_dir: Annotated[Path | None, EmptyIsNone] = Field(
-        default=None, description="Directory for dumps of upstream requests and responses, for debugging. `null`: none."
-    )
-    proxy: Annotated[ProxyUrl | None, EmptyIsNone] = Field(
-        default=None,
-        repr=False,
-        description="HTTP proxy on the way to the provider, such as `http://user:pass@proxy:3128`.",
-    )
-    ca_file: Annotated[Path | None, EmptyIsNone] = Field(
-        default=None, description="Certificates (PEM) to trust instead of the system's."
-    )
 
 
 def _guessed(fields: dict[str, Any]) -> Transport:
@@ -311,50 +231,6 @@ class Telemetry(Section):
         default=None, description="Where traces are sent (OTLP over HTTP). `null`: nowhere."
     )
     capture_content: bool = Field(default=False, description="Whether traces may hold what people and tools say.")
-
-
-class OwnPrice(Section):
-    """What a model costs here, in US dollars a million tokens."""
-
-    input: Dollars = Field(description="Dollars for a million input tokens.")
-    output: Dollars = Field(description="Dollars for a million output tokens.")
-    cache_read: Dollars | None = Field(
-        default=None, description="Dollars for a million input tokens read from the cache. `null`: as input."
-    )
-    cache_write: Dollars | None = Field(
-        default=None, description="Dollars for a million input tokens written to the cache. `null`: as input."
-    )
-
-
-class Limit(Section):
-    """What actors may use. All limits that match an interception hold for it."""
-
-    actor: str = Field(default="*", description="Whose requests count: a pattern of actors' names.")
-    provider: str = Field(default="*", description="To which providers: a pattern of their names in this file.")
-    model: str = Field(default="*", description="For which models: a pattern of the names that clients ask for.")
-    per: Literal["actor", "all"] = Field(
-        default="actor", description="Whether each `actor` has the limit alone, or `all` have it together."
-    )
-    requests_per_minute: Annotated[Count | None, EmptyIsNone] = Field(
-        default=None, description="Clients' requests in a minute; beyond that 429. `null`: any number."
-    )
-    tokens_per_minute: Annotated[Count | None, EmptyIsNone] = Field(
-        default=None, description="Tokens in a minute, cached ones too; beyond that 429. `null`: any number."
-    )
-    dollars_per_day: Annotated[SomeDollars | None, EmptyIsNone] = Field(
-        default=None, description="US dollars in a day (UTC); beyond that 403. `null`: any amount."
-    )
-    dollars_per_month: Annotated[SomeDollars | None, EmptyIsNone] = Field(
-        default=None, description="US dollars in a month (UTC); beyond that 403. `null`: any amount."
-    )
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> Limit:
-        if not any((self.requests_per_minute, self.tokens_per_minute, self.dollars_per_day, self.dollars_per_month)):
-            raise ValueError(
-                "limits nothing: it needs requests_per_minute, tokens_per_minute, dollars_per_day or dollars_per_month"
-            )
-        return self
 
 
 def _default_providers() -> dict[str, Provider]:
