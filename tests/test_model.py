@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from aibridge import model
-from aibridge.model import Credential, Image, Text, ToolResult
+from aibridge.model import Credential, Image, Text, ToolResult, new_id
 
 VALUES = [item for item in vars(model).values() if dataclasses.is_dataclass(item)]
 
@@ -45,3 +49,20 @@ def test_an_empty_result() -> None:
 def test_a_failure_is_told_to_the_model_and_to_the_record() -> None:
     failure = ToolResult.failure("no such city")
     assert (failure.text, failure.error) == ("Error: no such city", "no such city")
+
+
+def test_ids_begin_with_the_time_and_are_never_the_same() -> None:
+    made = [new_id(datetime(2026, 11, 20, tzinfo=UTC)) for _ in range(500)]
+    assert len({*made}) == 500
+    assert {UUID(one).version for one in made} == {7}
+    assert {one[:13] for one in made} == {"01a1f640-bc00"}
+
+
+def test_nor_in_a_process_that_was_forked() -> None:
+    made = (
+        "import os; from datetime import datetime, UTC; from aibridge.model import new_id; now = datetime.now(UTC)\n"
+        'new_id(now); child = os.fork(); os.write(1, new_id(now).encode() + b"\\n"); child and os.wait()'
+    )
+    ran = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True)
+    one, other = ran.stdout.split()
+    assert one != other
