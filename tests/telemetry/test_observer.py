@@ -89,11 +89,13 @@ async def test_a_passthrough_is_counted_by_its_bounded_name() -> None:
     assert counted in telemetry.metrics.render()[0].decode()
 
 
-async def test_a_canary_key_is_seen_in_no_log_no_span_and_no_metric(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_canary_key_is_seen_in_no_log_no_span_and_no_metric(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exporter = InMemorySpanExporter()
     tracing = OpenTelemetry(SimpleSpanProcessor(exporter), Redactor(), capture_content=True)
     telemetry = Telemetry(Metrics(), tracing)
-    caplog.handler.setFormatter(formatter("json", io.StringIO(), Redactor()))
+    monkeypatch.setattr(caplog.handler, "formatter", formatter("json", io.StringIO(), Redactor()))
     await play(telemetry, FakeRecorder(), FakeResponse(200, [b"a", UpstreamError(f"Incorrect API key: {KEY}")]))
     spans = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert "[redacted]" in spans
@@ -101,10 +103,12 @@ async def test_a_canary_key_is_seen_in_no_log_no_span_and_no_metric(caplog: pyte
     assert KEY not in spans + caplog.text + telemetry.metrics.render()[0].decode()
 
 
-async def test_a_log_entry_leads_to_its_trace(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_log_entry_leads_to_its_trace(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exporter = InMemorySpanExporter()
     telemetry = Telemetry(Metrics(), OpenTelemetry(SimpleSpanProcessor(exporter), Redactor()))
-    caplog.handler.setFormatter(formatter("json", io.StringIO(), Redactor()))
+    monkeypatch.setattr(caplog.handler, "formatter", formatter("json", io.StringIO(), Redactor()))
     with telemetry.intercept(*WHO):
         logging.getLogger("aibridge.gateway").warning("hello")
     [span] = exporter.get_finished_spans()
