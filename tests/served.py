@@ -22,6 +22,13 @@ Row = dict[str, Any]
 _OVER = "aibridge_interceptions WHERE ended_at IS NOT NULL"
 
 
+_UNDER_WAY = (
+    "aibridge_interceptions_inflight",
+    "aibridge_recorder_queue_depth",
+    "aibridge_recorder_spooled_records",
+)
+
+
 class Gateway(Process):
     """A gateway that listens."""
 
@@ -72,6 +79,15 @@ class Gateway(Process):
     def open_interceptions(self) -> list[Row]:
         """Those that are not over yet."""
         return self._rows("aibridge_interceptions WHERE ended_at IS NULL")
+
+    def settle(self) -> None:
+        """Returns once nothing is under way, and all that was recorded is in the database."""
+
+        def at_rest() -> bool:
+            lines = [line.rpartition(" ") for line in self.get("/metrics").text.splitlines()]
+            return not any(float(value) for name, _, value in lines if name.startswith(_UNDER_WAY))
+
+        until(at_rest, 10)
 
     def _rows(self, which: str, *values: str) -> list[Row]:
         """By a connection of this process, as an operator would look."""

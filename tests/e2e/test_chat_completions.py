@@ -229,6 +229,7 @@ def test_a_conversation_goes_on_after_a_hidden_round(client: openai.OpenAI, aimo
 def test_a_stream_that_breaks_off_is_an_error_and_never_a_short_answer(
     client: openai.OpenAI, aimock: Aimock, gateway: Gateway, ask: Ask
 ) -> None:
+    gateway.settle()
     before = len(gateway.interceptions())
     fixture = when(QUESTION, answers={"content": "This is much too long to be sent in a single chunk of it."})
     aimock.script(fixture | {"truncateAfterChunks": 2, "latency": 20})  # by default it sends all at once

@@ -43,6 +43,7 @@ def streaming_helper(client: openai.OpenAI) -> Response:
 def test_an_injected_tool_is_run_and_the_client_sees_the_answer_alone(
     client: openai.OpenAI, aimock: Aimock, gateway: Gateway, ask: Callable[[openai.OpenAI], Response], server: str
 ) -> None:
+    gateway.settle()
     before = len(gateway.interceptions(0))
     usages = [{"input_tokens": 20, "output_tokens": 7}, {"input_tokens": 30, "output_tokens": 4}]
     made = call(f"bmcp_{server}_get-sum", a=2, b=3)

@@ -10,7 +10,6 @@ import pytest
 
 from tests.e2e.aimock import Aimock
 from tests.e2e.clients.running import programs
-from tests.processes import until
 from tests.served import Gateway, Row, serving
 
 News = Callable[[], list[Row]]
@@ -49,10 +48,10 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def news(gateway: Gateway, seen: set[str]) -> News:
-    """Tells the interceptions since the last look, once none is open."""
+    """Tells the interceptions since the last look, once none is under way."""
 
     def look() -> list[Row]:
-        until(lambda: not gateway.open_interceptions())
+        gateway.settle()
         rows = [row for row in gateway.interceptions() if row["id"] not in seen]
         seen.update(row["id"] for row in rows)
         return rows
