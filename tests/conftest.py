@@ -15,7 +15,9 @@ from aibridge.store.migrate import migrate
 from tests import postgres
 from tests.databases import KINDS, Database, Postgresql, Sqlite
 
-_ABSENT = "PostgreSQL's programs (initdb, postgres) are not here: nothing was tested on it"
+_ABSENT = (
+    "PostgreSQL's programs (initdb, postgres) are not here, so nothing is tested on it: apt-get install postgresql"
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -23,12 +25,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     only = metafunc.definition.get_closest_marker("only_on")
     for name in {"database", "empty_database"} & set(metafunc.fixturenames):
         metafunc.parametrize(name, KINDS if only is None else only.args, indirect=True)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A quiet run hides why tests were skipped; this is said all the same."""
-    if postgres.binaries() is None:
-        terminalreporter.write_line(_ABSENT)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import closing
@@ -15,6 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
 from tests.postgres import Server
+from tests.waiting import eventually
 
 Kind = Literal["sqlite", "postgresql"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
@@ -40,10 +40,7 @@ class Database(ABC):
 
     async def recorded(self, rows: int, sql: str, *values: object) -> list[dict[str, Any]]:
         """The same, once there are so many rows: a gateway's records are there within half a second."""
-        async with asyncio.timeout(10):
-            while len(found := self.query(sql, *values)) < rows:  # noqa: ASYNC110  another process writes them
-                await asyncio.sleep(0.02)
-        return found
+        return await eventually(lambda: found if len(found := self.query(sql, *values)) >= rows else None)
 
     @abstractmethod
     def absent(self, table: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.processes import until
+from tests.waiting import until
 
 _HURRY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "autovacuum=off")
 """What lasts longer than a test run is of no interest."""

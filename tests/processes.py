@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -89,12 +88,3 @@ class Process:
         with self._said:
             self._over = True
             self._said.notify_all()
-
-
-def until(look: Callable[[], T | None], seconds: float = 10) -> T:
-    """Looks again and again until there is something: another process tells nobody when that is."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing came of {look} within {seconds:g} s"
-        time.sleep(0.01)
-    return found

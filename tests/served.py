@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx2
 
-from tests.processes import Process, until
+from tests.processes import Process
+from tests.waiting import until
 
 COMMAND = Path(sys.executable).with_name("aibridge")
 

@@ -20,9 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from aibridge.store.pins import open_pins
 from aibridge.testing import Answer, Error, FakeOpenAI, Request, answer, call, disconnect, error, error_event, wait
 from aibridge.testing.gate import Gate
-from tests.processes import Process, until
+from tests.processes import Process
 from tests.served import COMMAND, Gateway, environment, serving
 from tests.talking import CANARY, CHAT, QUESTION, ask, body, looks_at_the_clock, open_stream, settings
+from tests.waiting import until
 
 METRICS = [
     "interceptions_total",

@@ -18,8 +18,9 @@ import pytest
 
 from aibridge.testing import FakeOpenAI, answer
 from tests.databases import Database
-from tests.processes import Process, until
+from tests.processes import Process
 from tests.served import COMMAND, environment
+from tests.waiting import until
 
 QUESTION = "Where is the canary?"
 

@@ -16,9 +16,9 @@ from aibridge.config import ConfigError, Settings
 from aibridge.reload import Reload
 from aibridge.testing import Answer, Error, FakeOpenAI, Request, answer, call, error, wait
 from aibridge.testing.gate import Gate
-from tests.processes import until
 from tests.served import Gateway, serving
 from tests.talking import CLOCK, ask, body, looks_at_the_clock, open_stream, settings
+from tests.waiting import until
 
 NEW_KEY = "sk-renewed-0123456789abcdef"
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from starlette.types import Message
@@ -24,6 +22,7 @@ from aibridge.tools.session import ServerSession
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import UpstreamClient
 from aibridge.upstream.breakers import unwatched
+from tests.waiting import eventually
 
 
 def services(upstreams: UpstreamClient, tools: ToolServers, settings: Settings) -> Services:
@@ -41,12 +40,6 @@ def with_servers(**urls: str) -> Settings:
     return Settings.model_validate({"mcp_servers": {name: {"url": url} for name, url in urls.items()}})
 
 
-async def passing(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  a server of its own thread is waited for
-            await asyncio.sleep(0.005)
-
-
 async def test_new_servers_are_waited_for_and_old_ones_closed() -> None:
     async with FakeMCPServer() as one, FakeMCPServer() as two:
         house = rooms(with_servers(one=one.url))
@@ -55,7 +48,7 @@ async def test_new_servers_are_waited_for_and_old_ones_closed() -> None:
         (session,) = (part for part in house.tools.parts if isinstance(part, ServerSession))
         await house.renew(with_servers(two=two.url))
         assert [(state.server, state.state) for state in house.tools.states()] == [("two", "connected")]
-        await passing(lambda: session.state == "failed")
+        await eventually(lambda: session.state == "failed")
         await house.aclose()
 
 
@@ -65,7 +58,7 @@ async def test_where_it_is_broken_off_nothing_is_left_of_it() -> None:
     before = house.tools, house.upstreams
     port = hung.getsockname()[1]
     renewing = asyncio.create_task(house.renew(with_servers(hung=f"http://127.0.0.1:{port}/mcp")))
-    await passing(lambda: [task for task in asyncio.all_tasks() if task.get_name() == "mcp-server-hung"])
+    await eventually(lambda: [task for task in asyncio.all_tasks() if task.get_name() == "mcp-server-hung"])
     renewing.cancel()
     with suppress(asyncio.CancelledError):
         await renewing

@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 
 from aibridge.testing import FakeOpenAI, Usage, answer
-from tests.processes import until
 from tests.served import serving
 from tests.talking import ask, settings
+from tests.waiting import until
 
 
 def test_limits_hold_and_change_without_a_restart(tmp_path: Path) -> None:

@@ -168,7 +168,9 @@ def test_the_unit_waits_longer_than_the_gateway_takes_to_stop() -> None:
     )
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+@pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="nothing here can judge the unit: apt-get install systemd"
+)
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "aibridge.service"
     unit.write_text(UNIT.replace("/opt/aibridge/bin/aibridge", shutil.which("true") or "/bin/true"))

@@ -16,8 +16,9 @@ import httpx2
 import pytest
 
 from aibridge.testing import Answer, FakeOpenAI, Request, answer, call
-from tests.processes import Process, until
+from tests.processes import Process
 from tests.served import COMMAND, environment
+from tests.waiting import until
 
 PAGE = (Path(__file__).parents[2] / "docs/index.md").read_text()
 PROGRAMS = Path(sys.executable).parent

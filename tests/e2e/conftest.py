@@ -23,10 +23,6 @@ EVERYTHING = MODULES / "@modelcontextprotocol/server-everything/dist/index.js"
 CANARY = "sk-canary-e2e-0123456789abcdef"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.option.reportchars += "s"  # a skipped test says why
-
-
 @pytest.fixture(scope="session")
 def node() -> str:
     """The program that runs the servers."""

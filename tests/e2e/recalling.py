@@ -21,8 +21,8 @@ from openai.types.responses import Response, ResponseFunctionToolCall
 from aibridge.testing import FakeAnthropic, FakeOpenAI, reply
 from aibridge.testing.answers import Answer
 from aibridge.testing.view import View
-from tests.processes import until
 from tests.served import Gateway
+from tests.waiting import until
 
 Provider = FakeOpenAI | FakeAnthropic
 Way = Literal["one gateway", "restarted", "two gateways"]

@@ -27,7 +27,10 @@ def test_it_is_told_as_an_address_to_open(host: str, shown: str) -> None:
         assert url_of(listener) == f"http://{shown}:{listener.getsockname()[1]}"
 
 
-@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system knows no such limit")
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_NOTSENT_LOWAT"),
+    reason="this system has no TCP_NOTSENT_LOWAT, so none is set: Linux and macOS have",
+)
 def test_the_kernel_takes_little_for_a_client_that_does_not_read() -> None:
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()

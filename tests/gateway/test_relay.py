@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.types import Message
 from aibridge.gateway.departure import Departure
 from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.model import Head, Headers, Relay
+from tests.clocks import LoopClock, settled
 
 JSON = ((b"content-type", b"application/json"),)
 EVENTS = ((b"content-type", b"text/event-stream; charset=utf-8"),)
@@ -36,34 +37,15 @@ class Client:
         return [message["body"] for message in self.sent if message["type"] == "http.response.body"]
 
 
-class Clock:
-    """The event loop's time. It stands until the test moves it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        loop = asyncio.get_running_loop()
-        self._now = loop.time()
-        monkeypatch.setattr(loop, "time", lambda: self._now)
-
-    async def go(self, seconds: float) -> None:
-        """Moves it, and lets all that was due happen."""
-        self._now += seconds
-        await settled()
-
-
-async def settled() -> None:
-    """Lets everything happen that waits for nothing but its turn."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
 async def client() -> Client:
     return Client()
 
 
 @pytest.fixture
-async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+async def clock() -> AsyncIterator[LoopClock]:
+    with LoopClock() as clock:
+        yield clock
 
 
 def reply_to(client: Client, extra: Headers = ()) -> Reply:
@@ -130,7 +112,7 @@ async def test_a_streams_head_goes_out_at_once_and_each_piece_after_it(client: C
     ]
 
 
-async def test_the_first_bytes_behind_a_good_head_are_told_once(client: Client, clock: Clock) -> None:
+async def test_the_first_bytes_behind_a_good_head_are_told_once(client: Client, clock: LoopClock) -> None:
     told: list[int] = []
     reply = Reply(
         client.send, client.departure, keepalive=b": keepalive\n\n", answering=lambda: told.append(len(client.sent))
@@ -195,7 +177,7 @@ async def test_the_providers_framing_is_not_handed_back_and_ours_is_added(client
     ]
 
 
-async def test_a_silent_stream_gets_a_keepalive_after_each_period(client: Client, clock: Clock) -> None:
+async def test_a_silent_stream_gets_a_keepalive_after_each_period(client: Client, clock: LoopClock) -> None:
     reply = reply_to(client)
 
     async def answer() -> None:
@@ -214,7 +196,9 @@ async def test_a_silent_stream_gets_a_keepalive_after_each_period(client: Client
         assert client.bodies == [b": keepalive\n\n"] * 2
 
 
-async def test_a_keepalive_that_a_slow_client_does_not_take_ends_with_the_block(client: Client, clock: Clock) -> None:
+async def test_a_keepalive_that_a_slow_client_does_not_take_ends_with_the_block(
+    client: Client, clock: LoopClock
+) -> None:
     reply = reply_to(client)
     before = asyncio.all_tasks()
     async with reply.attended():
@@ -226,7 +210,7 @@ async def test_a_keepalive_that_a_slow_client_does_not_take_ends_with_the_block(
     assert client.bodies == []
 
 
-async def test_a_stream_that_speaks_gets_none(client: Client, clock: Clock) -> None:
+async def test_a_stream_that_speaks_gets_none(client: Client, clock: LoopClock) -> None:
     reply = reply_to(client)
 
     async def answer() -> None:
@@ -245,7 +229,7 @@ async def test_a_stream_that_speaks_gets_none(client: Client, clock: Clock) -> N
 
 
 @pytest.mark.parametrize("head", [None, Head(200, JSON)])
-async def test_nothing_but_a_stream_gets_any(client: Client, clock: Clock, head: Head | None) -> None:
+async def test_nothing_but_a_stream_gets_any(client: Client, clock: LoopClock, head: Head | None) -> None:
     reply = reply_to(client)
 
     async def answer() -> None:
@@ -260,7 +244,7 @@ async def test_nothing_but_a_stream_gets_any(client: Client, clock: Clock, head:
         assert client.sent == []
 
 
-async def test_a_finished_stream_gets_none(client: Client, clock: Clock) -> None:
+async def test_a_finished_stream_gets_none(client: Client, clock: LoopClock) -> None:
     reply = reply_to(client)
 
     async def answer() -> None:

@@ -13,6 +13,7 @@ from aibridge.gateway.connection import Connection, ConnectionLimits
 from aibridge.gateway.deadlines import Deadlines
 from aibridge.gateway.listening import listen
 from aibridge.gateway.server import Server
+from tests.waiting import eventually
 
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
 
@@ -75,9 +76,7 @@ class Wired:
 
     async def until(self, true: Callable[[], object]) -> None:
         """Lets the server work until it is so."""
-        async with asyncio.timeout(5):
-            while not true():  # noqa: ASYNC110  the server tells nobody
-                await asyncio.sleep(0.001)
+        await eventually(true)
 
 
 @asynccontextmanager

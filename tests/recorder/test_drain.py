@@ -23,6 +23,7 @@ from tests.recorder.parts import (
     an_interception,
     one,
 )
+from tests.waiting import eventually
 
 
 def prompt_row(name: str, text: str) -> Row:
@@ -223,11 +224,9 @@ async def test_a_file_that_is_still_open_is_read_part_by_part_and_goes_when_all_
     async with asyncio.timeout(10):
         for name in ("a", "b"):
             await begin(writer, name)
-            while name not in ids(database):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await database.recorded(1, "SELECT id FROM aibridge_interceptions WHERE id = ?", name)
         [file] = spool.directory.glob("*.000000.spool")
-        while file.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await eventually(lambda: not file.exists())
     assert ids(database) == ["a", "b"]
     assert spool.bytes == 0
 

@@ -297,8 +297,7 @@ async def test_a_living_process_keeps_what_it_serves(opened: Open, where: Where,
         async with opened():
             assert len(database.query("SELECT * FROM aibridge_instances")) == 2
             open_ones = "SELECT status FROM aibridge_interceptions WHERE id = 'open' AND ended_at IS NULL"
-            while not database.query(open_ones):  # noqa: ASYNC110  its own process brings it there
-                await asyncio.sleep(0.01)
+            await database.recorded(1, open_ones)
         os.kill(child.pid, signal.SIGKILL)
         await child.wait()
 

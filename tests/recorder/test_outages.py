@@ -17,6 +17,7 @@ from aibridge.recorder import Recorder, open_recorder
 from tests.databases import Postgresql
 from tests.outages import OUTAGES, Outage
 from tests.recorder.parts import DONE, an_interception
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -36,6 +37,7 @@ class Load:
 
     def __init__(self, recorder: Recorder) -> None:
         self.served: list[str] = []
+        self._bell = asyncio.Event()
         self._recorder = recorder
         self._names: Iterator[int] = count()
 
@@ -52,15 +54,16 @@ class Load:
     async def more(self, number: int = 50) -> None:
         """Returns once so many more were served."""
         enough = len(self.served) + number
-        while len(self.served) < enough:  # noqa: ASYNC110  the callers need no bell for a test
-            await asyncio.sleep(0.001)
+        while len(self.served) < enough:
+            self._bell.clear()
+            await self._bell.wait()
 
     async def _ask(self) -> None:
         while True:
             name = f"{next(self._names):06}"
             await asyncio.shield(serve(self._recorder, name))
             self.served.append(name)
-            await asyncio.sleep(0.002)
+            self._bell.set()
 
 
 @pytest.mark.parametrize("outage", SERVED.values(), ids=SERVED)
@@ -96,8 +99,7 @@ async def test_a_silent_server_is_told_and_keeps_nobody_at_the_end(
             async with open_recorder(database.url, spool_dir=spool_dir, close_seconds=0.2) as recorder:
                 frozen.enter_context(database.server.frozen())
                 await serve(recorder, "i")
-                while recorder.report() == "ok":  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+                await eventually(lambda: recorder.report() != "ok")
                 assert recorder.healthy()
     assert caplog.messages == [
         f"the database takes no records (no answer within 0.05 s): they wait in {spool_dir}",

@@ -204,7 +204,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     where = tmp_path / "disk"
     where.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", where], capture_output=True).returncode:
-        pytest.skip("only root may mount")
+        pytest.skip(
+            "a disk of 64 kB cannot be mounted by this user: run the tests as root, or in a container that may mount"
+        )
     yield where
     subprocess.run(["umount", where], check=True)
 

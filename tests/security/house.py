@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from aibridge.telemetry.redaction import Redactor
 from aibridge.testing import FakeAnthropic, FakeOpenAI, Request, answer
 from aibridge.testing.behaviour import Behaviour
 from aibridge.testing.mcp_server import FakeMCPServer
+from tests.waiting import eventually
 
 KEY = "sk-canary-0123456789abcdef"
 QUESTION = {"role": "user", "content": "What time is it?"}
@@ -84,7 +85,7 @@ class House:
             rows = [row for row in self.rows("interceptions") if row["ended_at"]]
             return rows if len(rows) >= count else None
 
-        return await until(look)
+        return await eventually(look)
 
 
 @asynccontextmanager
@@ -123,7 +124,7 @@ async def house(
         async with app.running(settings) as inside:
             async with httpx2.AsyncClient(base_url=inside.url, timeout=20, trust_env=False) as client:
                 if servers:
-                    await until(lambda: all(one.state != "connecting" for one in inside.tools.states()))
+                    await eventually(lambda: all(one.state != "connecting" for one in inside.tools.states()))
                 yield House(inside.url, client, openai, anthropic, database, inside)
 
 
@@ -170,14 +171,6 @@ def logged(form: Literal["json", "console"] = "json") -> Generator[io.StringIO]:
     finally:
         gateway.removeHandler(handler)
         gateway.setLevel(level)
-
-
-async def until(look: Callable[[], T | None], seconds: float = 10) -> T:
-    """Looks again and again until there is something."""
-    async with asyncio.timeout(seconds):
-        while not (found := look()):  # noqa: ASYNC110  what is waited for is in a database
-            await asyncio.sleep(0.005)
-    return found
 
 
 def _server(one: FakeMCPServer | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,8 +11,8 @@ import psutil
 from starlette.types import Receive, Scope, Send
 
 from aibridge.testing.serve import serving_in_thread
-from tests.processes import until
 from tests.served import Gateway, serving
+from tests.waiting import until
 
 PIECE = b'data: {"id":"x","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n' % (
     b"x" * 10_000

@@ -13,9 +13,9 @@ import pytest
 from aibridge.testing import FakeOpenAI, answer
 from tests.databases import Database
 from tests.outages import OUTAGES, Outage, locked
-from tests.processes import until
 from tests.security.house import CHAT, body
 from tests.served import Gateway, serving
+from tests.waiting import until
 
 SOME = 12
 

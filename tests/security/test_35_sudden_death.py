@@ -17,9 +17,9 @@ import pytest
 
 from aibridge.testing import Answer, FakeOpenAI, Request, answer, delay, words
 from tests.databases import Database
-from tests.processes import until
 from tests.security.house import CHAT, body
 from tests.served import Gateway, serving
+from tests.waiting import until
 
 CLIENTS = 12
 LIVES = 3

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from aibridge.testing import FakeOpenAI, Gate, answer, wait
-from tests.processes import until
 from tests.security.house import CHAT, body, post
 from tests.served import Gateway
+from tests.waiting import until
 
 STREAMS = 500
 

@@ -23,7 +23,8 @@ from aibridge.testing.mcp_server import FakeMCPServer
 from aibridge.testing.prepared import prepare
 from aibridge.testing.replies import Reply
 from aibridge.upstream import Account, UpstreamClient
-from tests.security.house import CHAT, MESSAGES, RESPONSES, ROUTES, body, house, until
+from tests.security.house import CHAT, MESSAGES, RESPONSES, ROUTES, body, house
+from tests.waiting import eventually
 
 MEGABYTE = b"x" * 1_000_000
 EVENTS = {"content-type": "text/event-stream"}
@@ -255,7 +256,7 @@ async def test_42_connections_come_back_to_the_pool_whenever_requests_are_cancel
         assert pool._session is not None
         connector = pool._session.connector
         assert isinstance(connector, aiohttp.TCPConnector)
-        await until(lambda: not connector._acquired)
+        await eventually(lambda: not connector._acquired)
         assert not connector._waiters
         async with asyncio.timeout(5):
             await asyncio.gather(*(one() for _ in range(8)))
@@ -266,17 +267,21 @@ async def test_42_a_gateway_whose_clients_come_and_go_keeps_no_task_and_no_conne
     chance = random.Random(7)
     gate = Gate()
     async with house(tmp_path, answer("Let me ", wait(gate), "think.")) as gateway:
+
+        async def asked(times: int) -> None:
+            await eventually(lambda: len(gateway.asked) >= times)
+
         await gateway.client.get("/healthz")
         before = len(asyncio.all_tasks()), psutil.Process().num_fds()
         for _ in range(5):
             asking = [asyncio.create_task(gateway.ask(chance.choice(ROUTES), stream=True)) for _ in range(20)]
-            await asyncio.sleep(chance.random() / 20)
+            await asked(len(gateway.asked) + chance.randint(0, 20))
             for task in asking:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*asking, return_exceptions=True)
-        await until(lambda: len(asyncio.all_tasks()) <= before[0], 10)
-        await until(lambda: all(row["ended_at"] for row in gateway.rows("interceptions")))
+        await eventually(lambda: len(asyncio.all_tasks()) <= before[0], 10)
+        await eventually(lambda: all(row["ended_at"] for row in gateway.rows("interceptions")))
         gate.open()
         assert "think." in (await gateway.ask(stream=True)).text
         assert psutil.Process().num_fds() <= before[1] + 20

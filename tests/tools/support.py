@@ -41,13 +41,6 @@ async def run(box: Toolbox, raw_name: str, arguments: Mapping[str, Any] | None =
     return result
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Returns once the condition holds; fails where it doesn't within the time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  what is waited for may be in another process
-            await asyncio.sleep(0.005)
-
-
 class StoppedClock:
     """Stands in for sleep: pauses last until the test ends them."""
 

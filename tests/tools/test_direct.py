@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from aibridge.testing.mcp_server import FakeMCPServer
 from aibridge.testing.serve import serving
 from tests.tools.scripted import FOUND, Scripted, error, event, events, result, scripted
-from tests.tools.support import eventually, http, session
+from tests.tools.support import http, session
+from tests.waiting import eventually
 
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
 SAID = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "working"}}

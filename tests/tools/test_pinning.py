@@ -11,7 +11,8 @@ import pytest
 from aibridge.tools import pinning as module
 from aibridge.tools.listing import ListedTool
 from aibridge.tools.pinning import MemoryPins, Mode, Pinning, definition_of, fingerprint
-from tests.tools.support import StoppedClock, eventually
+from tests.tools.support import StoppedClock
+from tests.waiting import eventually
 
 
 def tool(

@@ -21,9 +21,11 @@ from aibridge.tools.connection import Connection
 from aibridge.tools.session import ServerSession
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Timing
+from tests.clocks import LoopClock
 from tests.tools.scripted import FOUND, Scripted, event, events, result, scripted
 from tests.tools.scripted import error as refused
-from tests.tools.support import StoppedClock, eventually, http, session, stdio, steady
+from tests.tools.support import StoppedClock, http, session, stdio, steady
+from tests.waiting import eventually
 
 ERAS = pytest.mark.parametrize("handshake", [False, True], ids=["stateless", "handshake"])
 
@@ -177,13 +179,14 @@ async def test_a_server_that_goes_down_while_idle_is_noticed() -> None:
 
 async def test_the_deadline_of_the_handshake_ends_with_it() -> None:
     async def slow(_: Any) -> str:
-        await asyncio.sleep(1.1)
+        await clock.go(20)
         return "done"
 
     async with FakeMCPServer() as fake:
         fake.tool("slow", slow)
-        async with session(http(fake.url), timing=Timing(connect=1)) as server:
-            assert (await server.call("slow", {})).text == "done"
+        async with session(http(fake.url), timing=Timing(connect=10)) as server:
+            with LoopClock() as clock:
+                assert (await server.call("slow", {})).text == "done"
 
 
 async def test_a_server_that_refuses_to_tell_news_serves_all_the_same() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from aibridge.tools import stdio as stdio_module
 from aibridge.tools.session import ServerSession
-from tests.tools.support import StoppedClock, eventually, session, stdio, steady
+from tests.tools.support import StoppedClock, session, stdio, steady
+from tests.waiting import eventually
 
 
 def children() -> set[int]:

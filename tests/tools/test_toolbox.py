@@ -15,7 +15,8 @@ from aibridge.ports import EmptyToolbox, Toolboxes
 from aibridge.testing.mcp_server import FakeMCPServer
 from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ServerState, ToolServers
-from tests.tools.support import ME, StoppedClock, call_of, eventually, http, run, stdio, steady
+from tests.tools.support import ME, StoppedClock, call_of, http, run, stdio, steady
+from tests.waiting import eventually
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -183,22 +184,31 @@ async def test_calls_run_together_and_results_are_in_their_order() -> None:
 
 async def test_no_more_calls_run_than_may() -> None:
     async with FakeMCPServer() as fake:
-        running: list[int] = []
-        most = 0
+        two, may_end = asyncio.Event(), asyncio.Event()
+        running, most = 0, 0
 
         async def work(arguments: Mapping[str, Any]) -> str:
-            nonlocal most
-            running.append(1)
-            most = max(most, len(running))
-            await asyncio.sleep(0.01)
-            running.pop()
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            if running == 2:
+                two.set()
+            await may_end.wait()
+            running -= 1
             return "done"
 
         fake.tool("work", work)
+        fake.tool("quick", "done")
         async with ToolServers([http(fake.url)], ToolSettings(parallel=2)) as servers:
             await servers.settled(10)
-            box = servers.offer(ME, "")
-            results = await box.call([call_of(box.tools[0]) for _ in range(10)])
+            box = servers.offer(ME, "*work")
+            async with asyncio.TaskGroup() as group:
+                working = group.create_task(box.call([call_of(box.tools[0]) for _ in range(10)]))
+                await two.wait()
+                other = servers.offer(ME, "*quick")  # its answer comes when all that was sent before it is there
+                assert [result.text for result in await other.call([call_of(other.tools[0])])] == ["done"]
+                may_end.set()
+            results = working.result()
         assert [result.text for result in results] == ["done"] * 10
         assert most == 2
 

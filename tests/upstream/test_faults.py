@@ -11,6 +11,7 @@ import pytest
 from aibridge.errors import AibridgeError, ClientError, UpstreamError, UpstreamTimeout
 from aibridge.providers import OPENAI, Provider
 from aibridge.upstream import Account, UpstreamClient, faults
+from tests.clocks import LoopClock, settled
 from tests.upstream.provider import (
     CALLERS_KEY,
     OWN_KEY,
@@ -196,11 +197,13 @@ async def test_the_first_byte_disarms_its_guard(status: str) -> None:
     async def script(connection: Connection) -> None:
         await connection.receive()
         await connection.send(first)
-        await asyncio.sleep(0.25)  # real time, for it is a real clock that must not go off
+        await settled()
+        await clock.go(6)
         await connection.send(rest)
 
-    async with opened(script, first_byte=0.2) as response:
-        assert b"".join([piece async for piece in response]) == b"first rest"
+    with LoopClock() as clock:
+        async with opened(script, first_byte=5) as response:
+            assert b"".join([piece async for piece in response]) == b"first rest"
 
 
 async def test_a_failed_attempt_closes_its_connection() -> None:

@@ -23,9 +23,10 @@ from aibridge.gateway.listening import listen
 from aibridge.testing import FakeOpenAI, answer, wait
 from aibridge.testing.gate import Gate
 from aibridge.workers import parent, worker
-from tests.processes import Process, until
+from tests.processes import Process
 from tests.served import COMMAND, Gateway, environment, serving
 from tests.talking import CHAT, ask, body, looks_at_the_clock, open_stream, settings
+from tests.waiting import eventually, until
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +226,6 @@ signal.pause()
     with listen("127.0.0.1", 0) as listener:
         running = asyncio.create_task(parent.Parent(stubborn, Source(), listener).run())
         async with asyncio.timeout(20):
-            while caplog.text.count(" serves: process ") < 2:  # noqa: ASYNC110  another process tells nobody
-                await asyncio.sleep(0.01)
+            await eventually(lambda: caplog.text.count(" serves: process ") >= 2, 20)
             signal.raise_signal(signal.SIGTERM)
             assert await running == 1
