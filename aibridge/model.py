@@ -1,6 +1,7 @@
 """The vocabulary of the house: frozen values that the rooms hand to one another.
 
-Nothing here does I/O or knows a dialect, a database or a library's types.
+Nothing here does I/O or knows a dialect, a database or a library's types. Structs rather than dataclasses: a frozen one
+is made ten times as fast, and a request takes a dozen.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+
+from msgspec import Struct
 
 JSON = Any
 """Any decoded JSON value: dict, list, str, int, float, bool or None."""
@@ -49,13 +52,12 @@ def _random_digits() -> str:
         return drawn[:18]
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """The authenticated principal behind a request."""
 
     name: str
     key_id: str | None = None
-    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    metadata: Mapping[str, JSON] = {}
     role: Role = "user"
 
 
@@ -76,8 +78,7 @@ class Credential:
         return self.header[1].removeprefix(b"Bearer ")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where one interception's rounds go, and as whom. The caller chooses none of the address but the query."""
 
     provider: str
@@ -89,8 +90,7 @@ class Target:
     model: str = ""  # as the client names it; empty where the body is not read
 
 
-@dataclass(frozen=True, slots=True)
-class InjectedTool:
+class InjectedTool(Struct, frozen=True):
     """A tool of ours as the model is offered it."""
 
     name: str  # <prefix>_<server>_<tool>, [A-Za-z0-9_-]{1,64}
@@ -101,8 +101,7 @@ class InjectedTool:
     schema: bytes  # JSON Schema of the arguments: an object, encoded
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """A complete call the model made."""
 
     id: str
@@ -114,15 +113,13 @@ class ToolCall:
     hosted: bool = False  # a provider tool: the provider has run it, or runs it
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A piece of text in a tool's result."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """A picture in a tool's result, base64-encoded."""
 
     media_type: str
@@ -134,8 +131,7 @@ class Image:
         return f"[image: {self.media_type}, {len(self.data) * 3 // 4} bytes]"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True):
     """What a call of ours came to. A failure is a result too: the model reads it and goes on."""
 
     parts: tuple[Text | Image, ...]
@@ -158,31 +154,27 @@ class ToolResult:
 # What an exchange yields: a head once, then bytes for the client, and records all along.
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The start of the response to the client."""
 
     status: int
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(Struct, frozen=True):
     """Bytes for the client: whole events of a stream, or a body."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PromptRecord:
+class PromptRecord(Struct, frozen=True):
     """What the person asked: once an interception, and only if the last message is the user's."""
 
     prompt: str
     response_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(Struct, frozen=True):
     """The tokens of one round. `input` excludes cached ones; `extra` has the other token types by name."""
 
     response_id: str | None
@@ -190,12 +182,11 @@ class TokenUsage:
     output: int
     cache_read: int = 0
     cache_write: int = 0
-    extra: Mapping[str, JSON] = field(default_factory=dict)  # also {"estimated": true} or {"partial": true}
+    extra: Mapping[str, JSON] = {}  # also {"estimated": true} or {"partial": true}
     model: str | None = None  # the model that answered, as the provider calls it
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUsage:
+class ToolUsage(Struct, frozen=True):
     """A call that the model made, ours or the client's, with what came of it."""
 
     response_id: str | None
@@ -206,13 +197,12 @@ class ToolUsage:
     server: str | None = None
     server_url: str | None = None
     error: str | None = None
-    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    metadata: Mapping[str, JSON] = {}
     called_at: datetime | None = None  # None: now, when it is recorded
     completed_at: datetime | None = None  # None: no result is known here
 
 
-@dataclass(frozen=True, slots=True)
-class ThoughtRecord:
+class ThoughtRecord(Struct, frozen=True):
     """A piece of the model's reasoning that the provider shows."""
 
     content: str
@@ -223,8 +213,7 @@ Record = PromptRecord | TokenUsage | ToolUsage | ThoughtRecord
 Output = Head | Relay | Record
 
 
-@dataclass(frozen=True, slots=True)
-class Interception:
+class Interception(Struct, frozen=True):
     """One client request from start to outcome: what is known at its start."""
 
     id: str  # a UUID, made here
@@ -243,11 +232,10 @@ class Interception:
     correlating_tool_call_id: str | None = None
     credential_kind: CredentialKind = "centralized"
     credential_hint: str | None = None
-    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    metadata: Mapping[str, JSON] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How an interception ended."""
 
     status: Status
@@ -256,15 +244,13 @@ class Outcome:
     error_message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecallKey:
+class RecallKey(Struct, frozen=True):
     """Where a hidden turn is found again: a digest of the conversation that leads to it and of what was seen of it."""
 
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenTurn:
+class HiddenTurn(Struct, frozen=True):
     """Rounds that the client never saw, as the provider did, under keys that the client's next request will bear."""
 
     keys: tuple[RecallKey, ...]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from msgspec import Struct
 
 from aibridge import model
 from aibridge.model import Credential, Image, Text, ToolResult, new_id
 
-VALUES = [item for item in vars(model).values() if dataclasses.is_dataclass(item)]
+VALUES = [item for item in vars(model).values() if isinstance(item, type) and item.__module__ == model.__name__]
 
 
 @pytest.mark.parametrize("value", VALUES)
 def test_values_are_frozen(value: type) -> None:
-    assert value.__dataclass_params__.frozen  # type: ignore[attr-defined]  # private, but the only witness
-    assert "__slots__" in vars(value)
+    if issubclass(value, Struct):
+        assert value.__struct_config__.frozen
+    else:
+        assert value.__dataclass_params__.frozen  # type: ignore[attr-defined]  # private, but the only witness
+        assert "__slots__" in vars(value)
 
 
 @pytest.mark.parametrize(

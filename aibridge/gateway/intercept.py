@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from aibridge.dialects.base import Exchange
@@ -189,8 +189,7 @@ class Intercept:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(Struct, frozen=True):
     """What one interception runs on."""
 
     exchange: Exchange

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final, final
 
+from msgspec.structs import replace
 from opentelemetry.trace import Span
 
 from aibridge.model import (

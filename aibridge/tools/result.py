@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 
 import msgspec
 from mcp_types import (
@@ -17,6 +16,7 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
+from msgspec.structs import replace
 
 from aibridge.model import Image, Text, ToolResult
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, CallToolResult
+from msgspec.structs import replace
 
 from aibridge.model import JSON, Text, ToolResult
 from aibridge.tools.breaker import Breaker

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
 
 from aibridge.model import Actor, InjectedTool, ToolCall, ToolResult
 from aibridge.ports import EmptyToolbox, Toolbox

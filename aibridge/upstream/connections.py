@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from msgspec import Struct
 from yarl import URL
 
 from aibridge.upstream.answer import Answer
@@ -27,8 +27,7 @@ _HEADER_BYTES: Final = 64 * 1024  # what one header of a response may hold
 _AUTOMATIC: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is sent but for the body. The URL's path and query go out as they are, the headers as UTF-8."""
 
     method: str

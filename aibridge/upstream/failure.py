@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
+
+from msgspec import Struct
 
 from aibridge.errors import ErrorType, UpstreamError, classify
 from aibridge.model import Headers
@@ -16,8 +17,7 @@ _OUT_OF_ORDER: Final = frozenset((502, 503, 504, 529))
 _TOLD: Final = 4096  # bytes of an error that are looked at
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """One failed attempt. `status` is None where there was no answer; `retry_after` is in seconds."""
 
     kind: ErrorType

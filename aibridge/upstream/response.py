@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 import httpx2
+from msgspec import Struct
 
 from aibridge.errors import AibridgeError
 from aibridge.model import Headers
@@ -16,8 +16,7 @@ Pieces = AsyncIterator[bytes]
 Explain = Callable[[httpx2.RequestError], AibridgeError]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """Implements ports.Response: a body whose first piece, or end, has been seen."""
 
     status: int

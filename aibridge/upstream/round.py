@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from dataclasses import replace
 from types import TracebackType
 from typing import Final
+
+from msgspec.structs import replace
 
 from aibridge.errors import UpstreamError
 from aibridge.model import Headers, Target

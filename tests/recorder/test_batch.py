@@ -1,11 +1,11 @@
 """What a batch writes, what it leaves out, and how threads are found."""
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine, create_mock_engine, event
 from sqlalchemy.exc import OperationalError, ProgrammingError
 

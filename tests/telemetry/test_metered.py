@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from aibridge.model import Interception, Outcome, PromptRecord, Record, TokenUsage

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from aibridge.config import Settings
 from aibridge.testing.mcp_server import FakeMCPServer

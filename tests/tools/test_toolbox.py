@@ -4,11 +4,11 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aibridge.model import Actor
 from aibridge.ports import EmptyToolbox, Toolboxes

@@ -3,11 +3,11 @@
 import asyncio
 import gzip
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aibridge.errors import ClientError, UpstreamError
 from aibridge.model import Credential, Target
