@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.types import ASGIApp
 
@@ -13,12 +13,8 @@ from aibridge.audit.site import Site
 from aibridge.audit.sources import Sources
 from aibridge.audit.viewer import Door
 from aibridge.ports import Identify
+from aibridge.store.clock import utc_now
 from aibridge.store.engine import open_engine
-
-
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final, final
 
@@ -16,15 +16,11 @@ from aibridge.model import Interception, TokenUsage
 from aibridge.ports import Budget, NoBudgets
 from aibridge.pricing import Price
 from aibridge.store.budgets import post
+from aibridge.store.clock import utc_now
 from aibridge.store.engine import open_engine
 
 _KEPT: Final = 1024  # answers to whom what holds; callers choose the names of models
 _UNLIMITED: Final = NoBudgets()
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 
@@ -11,10 +11,9 @@ from aibridge.config import Auth
 from aibridge.gateway.identity import Anonymous, ByHeader, ByKey
 from aibridge.gateway.keyring import Keyring
 from aibridge.ports import Identify
+from aibridge.store.clock import Sleep, utc_now
 from aibridge.store.engine import open_engine
-from aibridge.store.keys import Keys, utc_now
-
-Sleep = Callable[[float], Awaitable[object]]
+from aibridge.store.keys import Keys
 
 
 @asynccontextmanager

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from aibridge.recall.database import Database
 from aibridge.recall.memory import Memory
 from aibridge.recall.recall import Recalls
 from aibridge.recall.turns import SWEPT_AT_ONCE, Turns
+from aibridge.store.clock import BREATH_SECONDS, Sleep, lasting, utc_now
 from aibridge.store.engine import open_sync_engine
 
 SWEEP_SECONDS = 3600.0
 """How often expired turns are deleted."""
-
-_BREATH_SECONDS = 0.1
-"""A pause between two batches of a sweep, for the others who write."""
-
-_LONGEST_DAYS = 36_500.0
-"""A hundred years: beyond that the calendar ends."""
-
-Sleep = Callable[[float], Awaitable[object]]
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 @asynccontextmanager
@@ -51,9 +39,10 @@ async def open_recall(
     turns = Turns(open_sync_engine(url, busy_seconds=0.9 * wait_seconds), now)
     database = Database(turns, wait_seconds=wait_seconds)
     sweeper = asyncio.create_task(_sweep(database, sleep), name="aibridge-recall-sweeper")
-    ttl = timedelta(days=min(ttl_days, _LONGEST_DAYS))
     try:
-        yield Recalls(database, Memory(memory_bytes), ttl=ttl, max_bytes_per_turn=max_bytes_per_turn, now=now)
+        yield Recalls(
+            database, Memory(memory_bytes), ttl=lasting(ttl_days), max_bytes_per_turn=max_bytes_per_turn, now=now
+        )
     finally:
         sweeper.cancel()
         await asyncio.wait([sweeper])
@@ -63,5 +52,5 @@ async def open_recall(
 async def _sweep(database: Database, sleep: Sleep) -> None:
     while True:
         while await database.sweep() == SWEPT_AT_ONCE:
-            await sleep(_BREATH_SECONDS)
+            await sleep(BREATH_SECONDS)
         await sleep(SWEEP_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +18,12 @@ from aibridge.recorder.drain import Drain
 from aibridge.recorder.instances import HEARTBEAT_SECONDS, Instance
 from aibridge.recorder.locks import held
 from aibridge.recorder.losses import Losses
-from aibridge.recorder.recorder import Recorder, utc_now
+from aibridge.recorder.recorder import Recorder
 from aibridge.recorder.recovery import claim, recover
 from aibridge.recorder.rows import Prompts
 from aibridge.recorder.spool import Spool
 from aibridge.recorder.writer import Writer
+from aibridge.store.clock import Sleep, utc_now
 from aibridge.store.engine import StoreError, database_path, open_engine, open_sync_engine, reason_of
 from aibridge.store.migrate import migrate
 
@@ -33,8 +34,6 @@ _BUSY_SECONDS = 1.0
 
 _RECOVERY_SECONDS = 5.0
 """How long the opening waits for what dead processes left; a long outage's spool is taken in beside the traffic."""
-
-Sleep = Callable[[float], Awaitable[object]]
 
 
 @asynccontextmanager

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aibridge.model import Interception, Outcome, Record
 from aibridge.recorder.drain import Drain
 from aibridge.recorder.rows import Kind, Prompts, end_row, interception_row, link_row, record_row
 from aibridge.recorder.spool import Spool
 from aibridge.recorder.writer import Writer
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
+from aibridge.store.clock import utc_now
 
 
 class Recorder:

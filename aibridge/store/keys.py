@@ -7,7 +7,7 @@ import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.model import JSON, Role, new_id
+from aibridge.store.clock import utc_now
 from aibridge.store.engine import writing
 from aibridge.store.tables import keys as table
 
@@ -62,11 +63,6 @@ def digest(secret: bytes) -> bytes:
 def hint_of(secret: str) -> str:
     """What people may see of a key: enough to know it by."""
     return f"{PREFIX}…{secret[-4:]}"
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 class Keys:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from aibridge.store.clock import BREATH_SECONDS, Sleep, lasting, utc_now
 from aibridge.store.engine import open_engine, reason_of, writing
 from aibridge.store.tables import hidden_turns, interceptions
 
@@ -23,21 +24,8 @@ AT_ONCE = 1000
 EVERY_SECONDS = 3600.0
 """How often old records are looked for."""
 
-_BREATH_SECONDS = 0.1
-"""A pause between two batches, for the others who write."""
-
-_LONGEST_DAYS = 36_500.0
-"""A hundred years: beyond that the calendar ends."""
-
 _POSTGRESQL_LOCK = 0x61696265
 """Any number on which all processes agree. SQLite has one writer anyway."""
-
-Sleep = Callable[[float], Awaitable[object]]
-
-
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 @asynccontextmanager
@@ -52,7 +40,7 @@ async def keeping(
         yield
         return
     engine = open_engine(url)
-    age = timedelta(days=min(days, _LONGEST_DAYS))
+    age = lasting(days)
     task = asyncio.create_task(_for_ever(engine, age, now, sleep), name="aibridge-retention")
     try:
         yield
@@ -91,7 +79,7 @@ async def _for_ever(engine: AsyncEngine, age: timedelta, now: Callable[[], datet
         try:
             while (deleted := await delete_batch(engine, now() - age)) > 0:
                 total += deleted
-                await sleep(_BREATH_SECONDS)
+                await sleep(BREATH_SECONDS)
         except DBAPIError as error:
             logger.error("old records could not be deleted: %s", reason_of(error))
         if total:

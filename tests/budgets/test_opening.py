@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from aibridge.budgets import open_budgets
-from aibridge.budgets.opening import utc_now
 from aibridge.errors import OverLimit
 from aibridge.model import TokenUsage
 from aibridge.ports import NoBudgets, Upstream
@@ -81,7 +80,3 @@ async def test_what_was_used_is_there_after_a_restart(database: Database) -> Non
     assert (requests["actor"], requests["spent"], requests["reserved"]) == ("ann", 1, 0)
     (money,) = database.query("SELECT * FROM aibridge_budgets WHERE quantity = 'dollars_per_month'")
     assert (money["spent"], money["reserved"], money["began_at"][:10]) == (0, 0, "2026-11-01")
-
-
-def test_the_usual_clock_is_the_wall_clock() -> None:
-    assert str(utc_now().tzinfo) == "UTC"

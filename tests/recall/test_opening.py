@@ -4,12 +4,11 @@ import asyncio
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
 
 import pytest
 
 from aibridge.recall import open_recall
-from aibridge.recall.opening import SWEEP_SECONDS, utc_now
+from aibridge.recall.opening import SWEEP_SECONDS
 from aibridge.store.engine import StoreError
 from tests.databases import Database
 from tests.recall.conftest import Open
@@ -63,10 +62,6 @@ async def test_a_million_years_are_a_hundred(opened: Open, path: Database) -> No
     recalls = await opened(ttl_days=365_000_000)
     await recalls.of(ALICE, "work").keep(a_turn(b"[1]", "k"))
     assert query(path, "SELECT expires_at FROM aibridge_hidden_turns") == [("2126-10-27 12:00:00.000000",)]
-
-
-def test_the_usual_clock_is_the_wall_clock() -> None:
-    assert utc_now().utcoffset() == timedelta(0)
 
 
 async def test_what_has_expired_is_swept_away_at_the_start_and_every_hour(

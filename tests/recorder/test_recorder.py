@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from aibridge.errors import Unavailable
 from aibridge.model import Actor, Outcome, PromptRecord, ThoughtRecord, TokenUsage, ToolUsage
 from aibridge.ports import Recorder as Port
 from aibridge.recorder.drain import Drain
-from aibridge.recorder.recorder import Recorder, utc_now
+from aibridge.recorder.recorder import Recorder
 from aibridge.recorder.writer import Writer
 from aibridge.store import tables
 from tests.databases import Database
@@ -31,10 +31,6 @@ from tests.recorder.parts import (
 def rows(engine: Engine, table: Any) -> list[dict[str, Any]]:
     with engine.connect() as connection:
         return [dict(row._mapping) for row in connection.execute(select(table).order_by(table.c.id))]
-
-
-def test_the_wall_clock_is_in_utc() -> None:
-    assert utc_now().tzinfo is UTC
 
 
 async def test_a_start_is_on_the_disk_when_it_returns(recorder: Port, spool: SickSpool) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aibridge.store.engine import open_engine
-from aibridge.store.keys import Keys, digest, is_well_formed, new_secret, utc_now
+from aibridge.store.keys import Keys, digest, is_well_formed, new_secret
 from tests.databases import Database
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -89,7 +89,3 @@ async def test_a_use_is_noted_and_never_taken_back(keys: Keys) -> None:
     await keys.used([ids["alice"], ids["bob"]], NOON)
     await keys.used([ids["alice"]], NOON - timedelta(seconds=1))  # by a gateway whose clock is behind
     assert {key.actor: key.last_used_at for key in await keys.all()} == {"alice": NOON, "bob": NOON, "carol": None}
-
-
-def test_the_usual_clock_is_the_wall_clock() -> None:
-    assert utc_now().utcoffset() == timedelta(0)

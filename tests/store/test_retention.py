@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.store import retention, tables
 from aibridge.store.engine import open_engine, writing
-from aibridge.store.retention import EVERY_SECONDS, delete_batch, keeping, utc_now
+from aibridge.store.retention import EVERY_SECONDS, delete_batch, keeping
 from tests.databases import Database
 from tests.recorder.parts import Clock, Pauses
 from tests.store.words import NOON, add
@@ -97,10 +97,6 @@ async def test_trouble_is_told_and_tried_again_an_hour_later(
 async def test_without_a_limit_nothing_runs(database: Database) -> None:
     async with keeping(database.url, None):
         assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-def test_the_usual_clock_is_the_wall_clock() -> None:
-    assert utc_now().utcoffset() == timedelta(0)
 
 
 def test_the_tables_that_are_emptied_are_all_that_there_are() -> None:
