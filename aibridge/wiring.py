@@ -25,6 +25,7 @@ from aibridge.tools.settings import ServerSettings, ToolSettings
 from aibridge.tools.toolbox import ToolServers
 from aibridge.upstream import Account, BreakerSettings, UpstreamClient
 from aibridge.upstream.breakers import Circuit, Watch
+from aibridge.upstream.connections import Connections
 from aibridge.upstream.transport import AiohttpTransport
 from aibridge.upstream.trust import system_authorities
 
@@ -39,7 +40,7 @@ def tool_servers(settings: Settings, pins: Pins | None = None, *, before: ToolSe
     return ToolServers(
         servers,
         ToolSettings(tools.prefix, tools.parallel, tools.pinning, tools.max_result_chars),
-        new_transport=lambda: AiohttpTransport(system_authorities(), keepalive=MCP_KEEPALIVE_SECONDS),
+        new_transport=lambda: AiohttpTransport(Connections(system_authorities(), keepalive=MCP_KEEPALIVE_SECONDS)),
         trace=propagation.tell,
         pins=pins,
         before=before,

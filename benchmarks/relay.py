@@ -9,6 +9,7 @@ import httpx2
 import uvloop
 from starlette.types import Receive, Scope, Send
 
+from aibridge.upstream.connections import Connections
 from aibridge.upstream.transport import AiohttpTransport
 from aibridge.upstream.trust import system_authorities
 from benchmarks import child
@@ -35,7 +36,7 @@ class Relay:
 
 
 async def main() -> None:
-    transport = AiohttpTransport(system_authorities())
+    transport = AiohttpTransport(Connections(system_authorities()))
     async with httpx2.AsyncClient(transport=transport, trust_env=False) as client:
         await child.serve(Relay(int(sys.argv[1]), client))
 

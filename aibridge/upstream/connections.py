@@ -39,7 +39,7 @@ class Connections:
     """One pool. It opens on its first request, in the loop of that request.
 
     `limit` bounds the connections (0: no bound), `proxy` is the URL of an HTTP proxy. `keepalive`: seconds that an
-    idle connection is kept.
+    idle connection is kept, fewer than the server keeps it, or a request could meet a closing one.
     """
 
     def __init__(

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
-
 import httpx2
 from yarl import URL
 
-from aibridge.upstream.connections import KEEPALIVE_SECONDS, Connections, Request, decoded_headers
+from aibridge.upstream.connections import Connections, Request, decoded_headers
 from aibridge.upstream.exceptions import translate
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """A pool of connections for an httpx2 client. It opens on its first request, in the loop of that request.
+    """A pool of connections for an httpx2 client, which closes it.
 
-    `limit` bounds the connections (0: no bound), `proxy` is the URL of an HTTP proxy, `keepalive` the seconds that an
-    idle connection is kept: less than the server does, or a request could meet a closing one. Of a request's extensions
-    it knows `target` (the request target, sent as it is) and `timeout`: `connect`, which includes the wait for a place
-    in the pool, and `read`, the silence allowed *between* two pieces of a body. How long the first piece may take is
-    for the caller to say, who can tell a model that thinks from a connection that is dead.
+    Of a request's extensions it knows `target` (the request target, sent as it is) and `timeout`: `connect`, which
+    includes the wait for a place in the pool, and `read`, the silence allowed *between* two pieces of a body. How long
+    the first piece may take is for the caller to say, who can tell a model that thinks from a connection that is dead.
     """
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        *,
-        proxy: str | None = None,
-        limit: int = 0,
-        keepalive: float = KEEPALIVE_SECONDS,
-    ) -> None:
-        self._connections = Connections(context, proxy=proxy, limit=limit, keepalive=keepalive)
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends a request and returns once the response's head is there. Raises httpx2.TransportError."""

@@ -14,6 +14,7 @@ from aibridge.ports import Toolbox
 from aibridge.tools.session import ServerSession
 from aibridge.tools.settings import ServerSettings
 from aibridge.tools.timing import Timing
+from aibridge.upstream.connections import Connections
 from aibridge.upstream.transport import AiohttpTransport
 from aibridge.upstream.trust import system_authorities
 
@@ -66,7 +67,7 @@ def steady(pauses: StoppedClock, **more: Any) -> Timing:
 
 def new_transport() -> AiohttpTransport:
     """What HTTP goes over in the gateway."""
-    return AiohttpTransport(system_authorities())
+    return AiohttpTransport(Connections(system_authorities()))
 
 
 @asynccontextmanager
