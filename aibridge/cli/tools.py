@@ -19,8 +19,9 @@ were first seen or approved. What changed is marked, and withheld where tools.pi
 
 APPROVE = """\
 Takes changed tools as good, as they are now: one, all of a server, or all there are. Read
-`aibridge tools list` first: a description is an instruction to the model. Gateways that run
-offer an approved tool within seconds.
+`aibridge tools list` first: a description is an instruction to the model. It also shows a hash
+of each change; with --seen, only what you have read is approved, and nothing that came since.
+Gateways that run offer an approved tool within seconds.
 """
 
 
@@ -33,11 +34,12 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     approving = add_command(
         actions, "approve", approve, summary="take changed tools as good", description=APPROVE,
-        examples="  aibridge tools approve wiki read_page\n  aibridge tools approve --all\n",
+        examples="  aibridge tools approve wiki read_page --seen 3f9a07c2b1d4\n  aibridge tools approve --all\n",
     )  # fmt: skip
     approving.add_argument("server", nargs="?", metavar="SERVER", help="the server's name in the settings")
     approving.add_argument("tool", nargs="?", metavar="TOOL", help="the tool's own name; without it, all of the server")
     approving.add_argument("--all", action="store_true", help="all changed tools of all servers")
+    approving.add_argument("--seen", metavar="HASH", help="of the change that was read, as the list shows it")
 
 
 def show(args: argparse.Namespace) -> int:
@@ -50,7 +52,7 @@ def show(args: argparse.Namespace) -> int:
     _table(pins)
     for pin in pins:
         if pin.changed_definition is not None:
-            print(f"\n{printable(pin.server)} {printable(pin.tool)} has changed since it was good:")
+            print(f"\n{printable(pin.server)} {printable(pin.tool)} has changed since it was good ({_short(pin)}):")
             for line in difference(pin):
                 print(f"  {printable(line)}")
     return 0
@@ -62,12 +64,13 @@ def approve(args: argparse.Namespace) -> int:
     if args.all == bool(args.server):
         complain("aibridge tools approve: name a server, or say --all")
         return 2
-    approved = asyncio.run(_approved(configured(args).recorder.url, args.server, args.tool))
+    approved = asyncio.run(_approved(configured(args).recorder.url, args.server, args.tool, args.seen))
     for pin in approved:
         print(f"approved {printable(pin.server)} {printable(pin.tool)}")
     if not approved and not args.all:
         wanted = " ".join(name for name in (args.server, args.tool) if name)
-        return complain(f"{wanted!r} has no change to approve: aibridge tools list shows what has one")
+        what = "such change" if args.seen else "change"
+        return complain(f"{wanted!r} has no {what} to approve: aibridge tools list shows what has one")
     return 0
 
 
@@ -98,11 +101,11 @@ async def _pins(url: str) -> Sequence[Pin]:
         return await pins.list()
 
 
-async def _approved(url: str, server: str | None, tool: str | None) -> Sequence[Pin]:
+async def _approved(url: str, server: str | None, tool: str | None, seen: str | None) -> Sequence[Pin]:
     from aibridge.store.pins import open_pins
 
     async with open_pins(url) as pins:
-        return await pins.approve(server, tool)
+        return await pins.approve(server, tool, seen=seen)
 
 
 def _table(pins: Sequence[Pin]) -> None:
@@ -115,6 +118,10 @@ def _table(pins: Sequence[Pin]) -> None:
         cells = (pin.server, pin.tool, _state(pin), f"{pin.first_seen_at:%Y-%m-%d %H:%M} UTC")
         table.add_row(*(Text(printable(cell), overflow="fold") for cell in cells))
     console().print(table)
+
+
+def _short(pin: Pin) -> str:
+    return (pin.changed_hash or "")[:12]
 
 
 def _state(pin: Pin) -> str:

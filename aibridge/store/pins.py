@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.store.engine import open_engine, writing
@@ -33,6 +34,7 @@ class Pin:
     first_seen_at: datetime
     approved_at: datetime | None  # None: taken at first sight
     changed_definition: Any  # None: it is unchanged
+    changed_hash: str | None  # SHA-256, by which somebody says what they have read
     changed_at: datetime | None
 
 
@@ -58,6 +60,12 @@ class Pins:
 
         Returns the good ones' SHA-256, by tool. A server that has had MAX_PINS tools gets no more of them pinned.
         """
+        try:
+            return await self._sync(server, offered)
+        except IntegrityError:  # another gateway saw the same at the same time: now it is known
+            return await self._sync(server, offered)
+
+    async def _sync(self, server: str, offered: Mapping[str, bytes]) -> Mapping[str, str]:
         hashes = {tool: hashlib.sha256(definition).hexdigest() for tool, definition in offered.items()}
         known = await self._known(server)
         new = [tool for tool in hashes if tool not in known][: max(0, MAX_PINS - len(known))]
@@ -72,13 +80,20 @@ class Pins:
             rows = await connection.execute(select(tool_pins).order_by(tool_pins.c.server, tool_pins.c.tool))
             return [_pin(row) for row in rows]
 
-    async def approve(self, server: str | None = None, tool: str | None = None) -> Sequence[Pin]:
-        """Makes the changed definitions good: of one tool, of a server's, or of all. Returns what had changed."""
+    async def approve(
+        self, server: str | None = None, tool: str | None = None, *, seen: str | None = None
+    ) -> Sequence[Pin]:
+        """Makes the changed definitions good: of one tool, of a server's, or of all. Returns what had changed.
+
+        `seen`: how the hash of a definition begins; another one, which nobody may have read, is left as it is.
+        """
         wanted: ColumnElement[bool] = tool_pins.c.changed_hash.is_not(None)
         if server is not None:
             wanted = and_(wanted, tool_pins.c.server == server)
         if tool is not None:
             wanted = and_(wanted, tool_pins.c.tool == tool)
+        if seen is not None:
+            wanted = and_(wanted, tool_pins.c.changed_hash.startswith(seen, autoescape=True))
         async with writing(self._engine) as connection:
             rows = list(await connection.execute(select(tool_pins).where(wanted)))
             for row in rows:
@@ -138,5 +153,6 @@ def _pin(row: Row[Any]) -> Pin:
         row.first_seen_at,
         row.approved_at,
         row.changed_definition,
+        row.changed_hash,
         row.changed_at,
     )

@@ -56,6 +56,19 @@ def test_one_tool_is_approved(run: Run) -> None:
     assert "approved" in out
 
 
+def test_what_has_changed_again_since_it_was_read_is_not_approved(run: Run) -> None:
+    for said in ("one", "two"):
+        saw("wiki", "read", said)
+    told = run("tools", "list").out
+    seen = told[told.index("since it was good (") :].split("(")[1].split(")")[0]
+    saw("wiki", "read", "three")
+    status, out, err = run("tools", "approve", "wiki", "read", "--seen", seen)
+    assert (status, out) == (1, "")
+    assert err == "'wiki read' has no such change to approve: aibridge tools list shows what has one\n"
+    saw("wiki", "read", "two")
+    assert run("tools", "approve", "wiki", "read", "--seen", seen).out == "approved wiki read\n"
+
+
 def test_all_of_a_server_or_all_there_are_are_approved(run: Run) -> None:
     for said in ("one", "two"):
         for server in ("a", "b"):

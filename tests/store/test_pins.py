@@ -1,5 +1,6 @@
 """Pins in a real database: what was first seen is good until somebody approves of something else."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -10,6 +11,7 @@ import pytest
 from aibridge.store import pins as module
 from aibridge.store.engine import StoreError
 from aibridge.store.pins import Pins, open_pins
+from tests.databases import Database
 
 
 def definition(description: str) -> bytes:
@@ -21,8 +23,8 @@ def good(description: str) -> str:
 
 
 @pytest.fixture
-async def pins(tmp_path: Path) -> AsyncIterator[Pins]:
-    async with open_pins(f"sqlite:///{tmp_path}/a.db") as pins:
+async def pins(database: Database) -> AsyncIterator[Pins]:
+    async with open_pins(database.url) as pins:
         yield pins
 
 
@@ -77,6 +79,25 @@ async def test_what_is_approved_is_good_from_then_on(
             assert (await pins.sync(pin.server, {pin.tool: definition("two")}))[pin.tool] == good("two")
         else:
             assert pin.approved_at is None
+
+
+async def test_gateways_that_see_a_tool_for_the_first_time_together_agree_on_what_is_good(pins: Pins) -> None:
+    agreed = await asyncio.gather(*(pins.sync("s", {"t": definition(str(number))}) for number in range(6)))
+    assert len({fingerprints["t"] for fingerprints in agreed}) == 1
+    [pin] = await pins.list()
+    assert agreed[0] == {"t": good(pin.definition["description"])}
+
+
+async def test_only_the_change_that_was_read_is_approved(pins: Pins) -> None:
+    for said in ("one", "two"):
+        await pins.sync("s", {"t": definition(said)})
+    [read] = await pins.list()
+    assert read.changed_hash == good("two")
+    await pins.sync("s", {"t": definition("three")})
+    assert await pins.approve("s", "t", seen=good("two")[:12]) == []
+    assert await pins.approve("s", "t", seen="%") == []
+    [approved] = await pins.approve("s", "t", seen=good("three")[:12])
+    assert approved.changed_definition["description"] == "three"
 
 
 async def test_a_server_of_ever_new_names_does_not_fill_the_disk(pins: Pins, monkeypatch: pytest.MonkeyPatch) -> None:
