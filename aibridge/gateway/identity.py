@@ -171,7 +171,9 @@ def _refuse_foreign(headers: Headers) -> None:
 @lru_cache
 def _is_here(url: str) -> bool:
     try:
-        return is_loopback(urlsplit(url).hostname)
+        parts = urlsplit(url)
+        alone = parts.netloc == url.partition("//")[2]  # neither header has a path, a query or a fragment
+        return alone and is_loopback(parts.hostname)
     except ValueError:
         return False
 

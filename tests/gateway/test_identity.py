@@ -31,6 +31,8 @@ async def test_this_machine_is_anonymous(host: str) -> None:
         ((b"host", b"10.0.0.1:8080"),),
         ((b"host", b"[::1"),),
         ((b"host", b"127.0.0.1@evil.example"),),
+        ((b"host", b"127.0.0.1/?x="),),
+        ((b"host", b"localhost#evil.example"),),
         (),
         (HERE, (b"origin", b"https://evil.example")),
         (HERE, (b"origin", b"null")),
