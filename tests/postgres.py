@@ -44,6 +44,12 @@ class Server:
         self._child: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-D", self._data, "-U", "aibridge", "-A", "trust", "-N", "--no-locale", "-E", "UTF8")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that makes all others."""
+        assert self._child is not None
+        return self._child.pid
+
     def url(self, name: str = "postgres") -> str:
         """The address of one of its databases."""
         return f"postgresql://aibridge@127.0.0.1:{self._port}/{name}"

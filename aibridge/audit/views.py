@@ -48,7 +48,7 @@ WINDOWS = {
     "90d": Window("90 days", "day", 90),
 }
 _TOP = 6
-_CUBE = ("actor", "model", "client")
+_TOPS = ("actor", "model", "client")
 _TOP_SESSION = 200  # interceptions of one session on its page
 
 
@@ -95,19 +95,18 @@ async def overview(asked: Asked) -> dict[str, Any]:
     """Totals, their course, and who and what leads."""
     filters, unit = asked.windowed, asked.unit
     assert filters.since is not None  # noqa: S101  windowed
-    course, cube, times, tools = await asyncio.gather(
-        ask(asked.engine, usage.grouped, filters, unit),
-        ask(asked.engine, usage.grouped, filters, *_CUBE),
+    found, times, tools = await asyncio.gather(
+        ask(asked.engine, usage.by_each, filters, unit, *_TOPS),
         ask(asked.engine, latency.latencies, filters, unit),
-        ask(asked.engine, usage.by_tool, filters, timed=False),
+        ask(asked.engine, usage.by_tool_name, filters),
     )
-    course = [row | {"times": times.get((row[unit],), {})} for row in course]
+    course = [row | {"times": times.get((row[unit],), {})} for row in found[unit]]
     until = min(filters.until or asked.now, asked.now)
     return {
         "total": usage.total(course) | latency.percentiles(latency.together(times.values())),
-        "people": len({row["actor"] for row in cube}),
+        "people": len(found["actor"]),
         "charts": _charts(filled(course, unit, filters.since, until)) if course else [],
-        "tops": {by: _with_shares(usage.rolled_up(cube, by)[:_TOP]) for by in _CUBE},
+        "tops": {by: _with_shares(usage.ranked(found[by])[:_TOP]) for by in _TOPS},
         "tools": tools[:_TOP],
         **_window(asked),
     }

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Float, Text
+from sqlalchemy import Dialect, Float, Text, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from typing_extensions import override
 
 Bucket = Literal["day", "hour"]
 
 _LENGTHS: dict[Bucket, int] = {"day": len("2026-11-20"), "hour": len("2026-11-20 07")}
-_PATTERNS: dict[Bucket, str] = {"day": "YYYY-MM-DD", "hour": "YYYY-MM-DD HH24"}
+
+
+class _Beginning(TypeDecorator[str]):
+    """When a day or hour began, as text. PostgreSQL groups by the moment, which it finds twice as fast as its text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, unit: Bucket) -> None:
+        super().__init__()
+        self.unit = unit
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
+        return value.isoformat(" ")[: _LENGTHS[self.unit]] if isinstance(value, datetime) else value
 
 
 class day(FunctionElement[str]):  # noqa: N801  a function of SQL, spelt as one
     """The day of a moment in UTC: `2026-11-20`."""
 
-    type = Text()
+    type = _Beginning("day")
     inherit_cache = True
     unit: Bucket = "day"
 
@@ -26,6 +42,7 @@ class day(FunctionElement[str]):  # noqa: N801  a function of SQL, spelt as one
 class hour(day):  # noqa: N801
     """The hour of a moment in UTC: `2026-11-20 07`."""
 
+    type = _Beginning("hour")
     inherit_cache = True
     unit: Bucket = "hour"
 
@@ -47,7 +64,7 @@ def _sqlite_bucket(element: day, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(hour, "postgresql")
 def _postgresql_bucket(element: day, compiler: SQLCompiler, **options: Any) -> str:
     moment = compiler.process(element.clauses, **options)
-    return f"to_char({moment} AT TIME ZONE 'UTC', '{_PATTERNS[element.unit]}')"
+    return f"date_trunc('{element.unit}', {moment} AT TIME ZONE 'UTC')"
 
 
 @compiles(seconds, "sqlite")

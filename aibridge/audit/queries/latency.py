@@ -26,7 +26,8 @@ async def latencies(connection: AsyncConnection, filters: Filters, *by: str) -> 
     """
     keys = [DIMENSIONS[name] for name in by]
     rounded = _rounded(interceptions.c.took_ms)
-    query: Any = select(*keys, rounded, func.count()).group_by(*keys, rounded)
+    # The time first: SQLite sorts, and numbers that differ are compared sooner than days that do not.
+    query: Any = select(*keys, rounded, func.count()).group_by(rounded, *keys)
     completed = interceptions.c.status == "completed", interceptions.c.took_ms.is_not(None)
     found: dict[tuple[Any, ...], dict[int, int]] = {}
     rows: Any = await connection.execute(meant(query, connection, filters, by).where(*completed))

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, case, cast, func, select
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    case,
+    cast,
+    func,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aibridge.audit.queries.filters import Filters
@@ -32,11 +47,53 @@ MEASURES = ("requests", "failed", "completed", *TOTALS)
 
 async def grouped(connection: AsyncConnection, filters: Filters, *by: str) -> list[Row]:
     """A row for each value of the DIMENSIONS that are named, with MEASURES."""
-    keys: list[Any] = [DIMENSIONS[name] for name in by]
-    query: Any = select(*keys, *_counts(), *sums()).group_by(*keys)
-    query = meant(query, connection, filters, by)
+    query = _grouped(connection, filters, by)
     names = (*by, *MEASURES)
     return [dict(zip(names, row, strict=True)) for row in await connection.execute(query)]
+
+
+async def by_each(connection: AsyncConnection, filters: Filters, first: str, *rest: str) -> dict[str, list[Row]]:
+    """What `grouped` gives for each of these DIMENSIONS by itself, found in one pass over the interceptions."""
+    by = (first, *rest)
+    query = (_in_steps if connection.dialect.name == "sqlite" else _in_sets)(connection, filters, by)
+    found: dict[str, list[Row]] = {name: [] for name in by}
+    for row in await connection.execute(query):
+        keys, measures = row[: len(by)], row[len(by) :]
+        name, key = next((name, key) for name, key in zip(by, keys, strict=True) if key is not None)
+        found[name].append({name: key, **dict(zip(MEASURES, measures, strict=True))})
+    return found
+
+
+def _grouped(connection: AsyncConnection, filters: Filters, by: Sequence[str]) -> Select[Any]:
+    keys: list[Any] = [DIMENSIONS[name].label(name) for name in by]
+    query = select(*keys, *_counts(), *sums()).group_by(*(DIMENSIONS[name] for name in by))
+    return meant(query, connection, filters, by)
+
+
+def _in_sets(connection: AsyncConnection, filters: Filters, by: Sequence[str]) -> Select[Any]:
+    sets = func.grouping_sets(*(tuple_(DIMENSIONS[name]) for name in by))
+    return _grouped(connection, filters, by).group_by(None).group_by(sets)
+
+
+def _in_steps(connection: AsyncConnection, filters: Filters, by: Sequence[str]) -> CompoundSelect[Any]:
+    """SQLite has no grouping sets. Its index gives the finest groups in their order, and few are left to be sorted."""
+    finest = _grouped(connection, filters, by).cte()
+    rest = _summed(finest, *by[1:]).cte()
+
+    def alone(source: CTE, name: str) -> Select[Any]:
+        keys = [source.c[one] if one == name else null().label(one) for one in by]
+        return _summed(source, name).with_only_columns(*keys, *_sums_of(source))
+
+    return union_all(alone(finest, by[0]), *(alone(rest, name) for name in by[1:]))
+
+
+def _summed(source: CTE, *by: str) -> Select[Any]:
+    keys = [source.c[name] for name in by]
+    return select(*keys, *_sums_of(source)).group_by(*keys)
+
+
+def _sums_of(source: CTE) -> list[ColumnElement[int]]:
+    return [func.sum(source.c[name]).label(name) for name in MEASURES]
 
 
 def sums() -> list[ColumnElement[int]]:
@@ -54,21 +111,27 @@ def meant(query: Select[Any], connection: AsyncConnection, filters: Filters, by:
     return query
 
 
-async def by_tool(connection: AsyncConnection, filters: Filters, *, timed: bool = True) -> list[Row]:
+async def by_tool(connection: AsyncConnection, filters: Filters) -> list[Row]:
     """A row for each tool and where it runs: `calls`, `failed`, `last_at`, and the mean `seconds` of the injected ones.
 
-    `timed`: whether the seconds are asked for, which takes longer than all else.
+    The most called come first.
     """
     table = tool_usages.c
-    taken = seconds(table.created_at, table.completed_at)
-    keys = table.tool, table.server, table.server_url, table.injected
-    columns = (
-        func.count().label("calls"),
-        _count(table.invocation_error.is_not(None)).label("failed"),
-        func.max(table.created_at).label("last_at"),
-        *([func.avg(taken).label("seconds")] if timed else []),
-    )
-    query = select(*keys, *columns).where(*_calls_meant(filters)).group_by(*keys)
+    last = func.max(table.created_at).label("last_at")
+    taken = func.avg(seconds(table.created_at, table.completed_at)).label("seconds")
+    return await _called(connection, filters, (table.tool, table.server, table.server_url, table.injected), last, taken)
+
+
+async def by_tool_name(connection: AsyncConnection, filters: Filters) -> list[Row]:
+    """A row for each tool, wherever it runs: `calls` and `failed`. This takes half as long."""
+    return await _called(connection, filters, (tool_usages.c.tool, tool_usages.c.injected))
+
+
+async def _called(
+    connection: AsyncConnection, filters: Filters, keys: Sequence[Column[Any]], *more: ColumnElement[Any]
+) -> list[Row]:
+    failed = _count(tool_usages.c.invocation_error.is_not(None)).label("failed")
+    query = select(*keys, func.count().label("calls"), failed, *more).where(*_calls_meant(filters)).group_by(*keys)
     rows = [dict(row) for row in (await connection.execute(query)).mappings()]
     return sorted(rows, key=lambda row: (-row["calls"], row["tool"]))
 
@@ -82,18 +145,6 @@ def _calls_meant(filters: Filters) -> list[ColumnElement[bool]]:
         return [*found, *([table.created_at >= since] if since else []), *([table.created_at < until] if until else [])]
     ids = select(interceptions.c.id).where(*filters.conditions())
     return [*found, table.interception_id.in_(ids)]
-
-
-def rolled_up(rows: Iterable[Row], by: str) -> list[Row]:
-    """Rows of several dimensions, added up by one of them; the costliest first, then the busiest."""
-    found: dict[str, list[int]] = {}
-    for row in rows:
-        totals = found.get(row[by])
-        if totals is None:
-            totals = found[row[by]] = [0] * len(MEASURES)
-        for place, name in enumerate(MEASURES):
-            totals[place] += row[name]
-    return ranked([{by: key, **dict(zip(MEASURES, totals, strict=True))} for key, totals in found.items()])
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
