@@ -1,26 +1,21 @@
 """The pages in a real browser: nothing that was recorded runs, and what is read can be read everywhere."""
 
 import asyncio
-import threading
+import csv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from aibridge.audit import open_audit
 from aibridge.audit.site import PAGES
-from aibridge.gateway.listening import listen
 from aibridge.store.engine import open_engine
 from aibridge.store.migrate import migrate
-from tests.audit.asking import mounted
-from tests.audit.parts import NOW, KnownKeys, add, add_call, add_keys, add_prompt, add_thought, add_tokens
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
+from tests.audit.browsing import CHROMIUM, chromium, served
+from tests.audit.parts import add, add_call, add_keys, add_prompt, add_thought, add_tokens
+from tests.databases import KINDS
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no /usr/bin/chromium: apt-get install chromium")
 
@@ -28,6 +23,8 @@ EVIL = (
     "<script>window.owned=1</script><img src=x onerror='window.owned=1'><svg onload='window.owned=1'></svg>"
     "![p](http://evil.example/p.png) [c](javascript:window.owned=1)"
 )
+FORMULA = '=HYPERLINK("http://evil.example")'
+SQL = "x' OR '1'='1'; DROP TABLE aibridge_interceptions; --"
 ADDRESSES = [path.replace("{id}", "i") + ("?id=s&actor=ada" if path == "/ui/session" else "") for path in PAGES]
 
 
@@ -37,6 +34,8 @@ async def _fill(url: str) -> None:
     await add_keys(engine)
     await add(engine, "i", client_session_id="s", model=EVIL, client=EVIL, error_message=EVIL, status="failed")
     await add(engine, "long", client="w" * 300, model="m" * 300, client_session_id="z" * 300)
+    await add(engine, "formula", model=FORMULA, client=FORMULA, initiator_id="grace")
+    await add_tokens(engine, "formula")
     for id_ in ("i", "long"):
         await add_prompt(engine, id_, EVIL * 20)
         await add_thought(engine, id_, EVIL)
@@ -47,37 +46,24 @@ async def _fill(url: str) -> None:
     await engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('browser')}/a.db"
-    listener = listen("127.0.0.1", 0)
-    servers: list[uvicorn.Server] = []
-    ready = threading.Event()
-
-    async def serve() -> None:
-        await _fill(url)
-        async with open_audit(url, KnownKeys(), now=lambda: NOW) as pages:
-            config = uvicorn.Config(mounted(pages), lifespan="off", log_config=None, ws="none")
-            servers.append(uvicorn.Server(config))
-            ready.set()
-            await servers[0].serve(sockets=[listener])
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    ready.wait(10)
-    assert servers, "the thread's own traceback says why"
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    servers[0].should_exit = True
-    thread.join(10)
-    listener.close()
+@pytest.fixture(scope="module", params=KINDS)
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Filled once, for nobody changes anything."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('browser')}/a.db"
+    else:
+        server = request.getfixturevalue("postgresql_server")
+        url = server.url(server.create())
+    with ThreadPoolExecutor(1) as executor:  # the browser's own loop may run in this thread
+        executor.submit(asyncio.run, _fill(url)).result()
+    with served(url) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -96,9 +82,9 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
     assert wrong == []
 
 
-def sign_in(page: Page) -> None:
+def sign_in(page: Page, key: str = "aib_auditor") -> None:
     page.goto("/ui/")
-    page.get_by_label("Gateway key").fill("aib_auditor")
+    page.get_by_label("Gateway key").fill(key)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Overview").wait_for()
 
@@ -126,6 +112,40 @@ def test_38_a_script_in_the_page_would_be_stopped(browser: Browser, address: str
     page.wait_for_load_state("networkidle")
     assert page.evaluate("window.owned") is None
     page.context.close()
+
+
+def test_36_a_filter_is_text_and_no_sql(page: Page) -> None:
+    for label in ("Actor", "Model", "Client", "Provider", "Tool", "Session"):
+        page.goto("/ui/log")
+        page.get_by_label(label).fill(SQL)
+        page.get_by_role("button", name="Filter").click()
+        page.get_by_role("heading", name="Nothing fits these filters").wait_for()
+        assert page.get_by_label(label).input_value() == SQL
+    page.goto("/ui/log")
+    assert page.locator("#log tbody tr").count() == 3
+
+
+def test_37_no_address_shows_another_s_records(browser: Browser, address: str) -> None:
+    page = browser.new_context(base_url=address).new_page()
+    sign_in(page, "aib_grace")
+    for path in ("/ui/interceptions/i", "/ui/session?id=s&actor=ada"):
+        page.goto(path)
+        assert "There is no such" in page.locator("main").inner_text()
+    page.goto("/ui/log?actor=ada")
+    page.get_by_role("heading", name="Nothing fits these filters").wait_for()
+    page.context.close()
+
+
+@pytest.mark.parametrize("kind", ["interceptions", "usage"])
+def test_39_a_sheet_from_the_page_runs_nothing(page: Page, kind: str, tmp_path: Path) -> None:
+    page.goto("/ui/log")
+    with page.expect_download() as download:
+        page.locator(f".exports a[href*='{kind}?format=csv']").click()
+    assert download.value.suggested_filename == f"aibridge-{kind}.csv"
+    download.value.save_as(tmp_path / "sheet.csv")
+    with (tmp_path / "sheet.csv").open(newline="") as sheet:
+        models = {row["model"] for row in csv.DictReader(sheet)}
+    assert models == {EVIL, "m" * 300, f"'{FORMULA}"}
 
 
 NARROW = [

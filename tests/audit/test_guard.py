@@ -15,14 +15,15 @@ from aibridge.config import Settings
 from aibridge.store.engine import open_engine
 from aibridge.store.keys import Keys
 from tests.audit.parts import add
+from tests.databases import Database
 
 OWN = ("/ui/", "/ui/log", "/ui/interceptions/i", "/ui/keys", "/ui/sign-in", "/api/v1/interceptions",
        "/api/v1/openapi.json", "/api/v1/export/usage")  # fmt: skip
 
 
 @asynccontextmanager
-async def gateway(tmp_path: Path, **auth: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    url = f"sqlite:///{tmp_path}/a.db"
+async def gateway(database: Database, tmp_path: Path, **auth: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    url = database.url
     settings = Settings.model_validate(
         {
             "server": {"port": 0},
@@ -40,8 +41,8 @@ async def gateway(tmp_path: Path, **auth: Any) -> AsyncIterator[httpx2.AsyncClie
 
 
 @asynccontextmanager
-async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
-    engine = open_engine(f"sqlite:///{tmp_path}/a.db")
+async def keys(database: Database) -> AsyncIterator[Keys]:
+    engine = open_engine(database.url)
     yield Keys(engine)
     await engine.dispose()
 
@@ -57,8 +58,10 @@ async def seen(client: httpx2.AsyncClient, **headers: str) -> set[str]:
     "foreign",
     [{"host": "evil.example"}, {"origin": "https://evil.example"}, {"host": "evil.example:80", "origin": "null"}],
 )
-async def test_without_keys_no_other_site_reads_anything(tmp_path: Path, foreign: dict[str, str]) -> None:
-    async with gateway(tmp_path, mode="none") as client:
+async def test_without_keys_no_other_site_reads_anything(
+    database: Database, tmp_path: Path, foreign: dict[str, str]
+) -> None:
+    async with gateway(database, tmp_path, mode="none") as client:
         assert (await client.get("/ui/")).status_code == 200
         assert await seen(client) == {"ada", "grace"}
         for path in OWN:
@@ -67,8 +70,8 @@ async def test_without_keys_no_other_site_reads_anything(tmp_path: Path, foreign
             assert "grace" not in response.text
 
 
-async def test_whoever_has_a_key_sees_what_their_role_may(tmp_path: Path) -> None:
-    async with gateway(tmp_path, mode="keys") as client, keys(tmp_path) as store:
+async def test_whoever_has_a_key_sees_what_their_role_may(database: Database, tmp_path: Path) -> None:
+    async with gateway(database, tmp_path, mode="keys") as client, keys(database) as store:
         ada, vera = await store.create("ada"), await store.create("vera", "auditor")
         for path in OWN:
             assert (await client.get(path)).status_code == (200 if path == "/ui/sign-in" else 401), path
@@ -76,8 +79,8 @@ async def test_whoever_has_a_key_sees_what_their_role_may(tmp_path: Path) -> Non
         assert await seen(client, authorization=f"Bearer {vera}") == {"ada", "grace"}
 
 
-async def test_a_browser_is_signed_in_until_its_key_is_revoked(tmp_path: Path) -> None:
-    async with gateway(tmp_path, mode="keys") as client, keys(tmp_path) as store:
+async def test_a_browser_is_signed_in_until_its_key_is_revoked(database: Database, tmp_path: Path) -> None:
+    async with gateway(database, tmp_path, mode="keys") as client, keys(database) as store:
         ada = await store.create("ada")
         (token,) = re.findall(r'name="csrf" value="([^"]+)"', (await client.get("/ui/log")).text)
         signed_in = await client.post("/ui/sign-in", data={"csrf": token, "key": ada, "next": "/ui/log"})
@@ -89,9 +92,9 @@ async def test_a_browser_is_signed_in_until_its_key_is_revoked(tmp_path: Path) -
         assert (await client.get("/ui/log")).status_code == 401
 
 
-async def test_a_proxy_says_who_looks_and_in_which_role(tmp_path: Path) -> None:
+async def test_a_proxy_says_who_looks_and_in_which_role(database: Database, tmp_path: Path) -> None:
     auth = {"mode": "header", "role_header": "x-role", "trusted_proxies": ["127.0.0.1"]}
-    async with gateway(tmp_path, **auth) as client:
+    async with gateway(database, tmp_path, **auth) as client:
         assert (await client.get("/api/v1/interceptions")).status_code == 401
         assert await seen(client, **{"x-forwarded-user": "ada"}) == {"ada"}
         assert await seen(client, **{"x-forwarded-user": "vera", "x-role": "auditor"}) == {"ada", "grace"}
@@ -99,8 +102,8 @@ async def test_a_proxy_says_who_looks_and_in_which_role(tmp_path: Path) -> None:
         assert (page.status_code, "Sign out" in page.text) == (200, False)
 
 
-async def test_only_the_proxy_is_believed(tmp_path: Path) -> None:
-    async with gateway(tmp_path, mode="header", trusted_proxies=["10.0.0.1"]) as client:
+async def test_only_the_proxy_is_believed(database: Database, tmp_path: Path) -> None:
+    async with gateway(database, tmp_path, mode="header", trusted_proxies=["10.0.0.1"]) as client:
         response = await client.get("/ui/", headers={"x-forwarded-user": "ada"})
         assert response.status_code == 403
         assert "of ada" not in response.text

@@ -16,9 +16,6 @@ from aibridge.store.tables import keys
 from tests.audit.asking import mounted, opened
 from tests.audit.parts import NOW, KnownKeys, add, add_keys
 
-# The queries are tested on PostgreSQL by the API's tests.
-pytestmark = pytest.mark.only_on("sqlite")
-
 
 @pytest.fixture
 async def browser(engine: AsyncEngine, url: str) -> Any:

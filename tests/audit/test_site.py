@@ -23,10 +23,6 @@ def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html.split("<main", 1)[1]).split())
 
 
-# The queries are tested on PostgreSQL by the API's tests.
-pytestmark = pytest.mark.only_on("sqlite")
-
-
 @pytest.fixture
 async def client(engine: AsyncEngine, url: str) -> Any:
     async with opened(url, Anybody()) as client:
