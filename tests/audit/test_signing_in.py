@@ -14,7 +14,7 @@ from aibridge.audit import open_audit
 from aibridge.audit.viewer import SESSION_SECONDS
 from aibridge.store.tables import keys
 from tests.audit.asking import mounted, opened
-from tests.audit.parts import NOW, KnownKeys, add, add_keys
+from tests.audit.parts import NOW, Anybody, KnownKeys, add, add_keys
 
 
 @pytest.fixture
@@ -112,19 +112,40 @@ async def test_a_revoked_key_ends_its_sessions(browser: httpx2.AsyncClient, engi
 
 async def test_a_session_ends_by_itself_and_cannot_be_made_longer(browser: httpx2.AsyncClient, url: str) -> None:
     await sign_in(browser)
-    session = browser.cookies["aibridge_session"]
+    id_, end, signature = browser.cookies["aibridge_session"].split(".")
     later = datetime.fromtimestamp(NOW.timestamp() + SESSION_SECONDS, UTC)
-    id_, end, signature = session.split(".")
-    async with open_audit(url, KnownKeys(), now=lambda: later) as pages:
+    for tried in (f"{id_}.{end}.{signature}", f"{id_}.{int(end) + 9}.{signature}"):
+        assert await status_with(tried, url, later) == 401, tried
+
+
+async def test_a_session_of_somebody_else_cannot_be_made(browser: httpx2.AsyncClient, url: str) -> None:
+    await sign_in(browser)
+    id_, end, signature = browser.cookies["aibridge_session"].split(".")
+    assert await status_with(f"{id_}.{end}.{signature}", url, NOW) == 200
+    for tried in (
+        f"key-of-vera.{end}.{signature}",
+        f"nobody.{end}.{signature}",
+        f"{id_}.{end}.",
+        f"a\0.{end}.b",
+        "..",
+        "é",
+    ):
+        assert await status_with(tried, url, NOW) == 401, tried
+
+
+async def status_with(session: str, url: str, now: datetime) -> int:
+    """What a browser with this session is answered."""
+    headers = [(b"cookie", f"aibridge_session={session}".encode("latin-1"))]
+    async with open_audit(url, KnownKeys(), now=lambda: now) as pages:
         transport = httpx2.ASGITransport(app=mounted(pages))
-        for tried in (
-            session,
-            f"{id_}.{int(end) + 9}.{signature}",
-            f"key-of-vera.{end}.{signature}",
-            "..",
-            "a\0.9.b",
-            "é",
-        ):
-            headers = {"cookie": f"aibridge_session={tried}".encode("latin-1")}
-            async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as other:
-                assert (await other.get("/ui/", headers=headers)).status_code == 401, tried  # type: ignore[arg-type]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as other:
+            return (await other.get("/ui/", headers=headers)).status_code
+
+
+async def test_whoever_has_no_key_cannot_sign_in(engine: AsyncEngine, url: str) -> None:
+    """Such as where a proxy says who they are."""
+    async with opened(url, Anybody()) as browser:
+        token = (await browser.get("/ui/")).cookies["aibridge_csrf"]
+        response = await browser.post("/ui/sign-in", data={"csrf": token, "key": "aib_ada"})
+    assert response.status_code == 401
+    assert "This is no key of this gateway." in response.text
