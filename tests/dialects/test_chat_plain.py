@@ -42,6 +42,8 @@ def said(*texts: str, **members: Any) -> bytes:
         said("b").replace(b'"b"', b'"b\rc"'),
         said("b", usage=usage()),
         said("b", id="resp-9"),
+        said("b").replace(b"\n\n", b"\nid: 7\n\n"),
+        said("b").replace(b"\n\n", b"\n: note\n\n"),
     ],
 )
 @pytest.mark.parametrize("members", [{}, {"usage": None}])
@@ -77,6 +79,7 @@ def test_a_chunk_whose_text_does_not_end_passes_as_it_is(broken: bytes) -> None:
         said("a", usage=None) + said("b", usage=usage()),
         said("a") + b": note\n\n" + said("b"),
         said("a").replace(b"data: ", b"event: x\ndata: "),
+        said("a").replace(b"\n\n", b"\nid: 7\n\n") + said("b"),
         said("a").replace(b"\n", b"\r\n"),
         said("a", id="resp-9") + said("b"),
         said("a") + event(calling(piece(0, "c", "edit", "{}"))),

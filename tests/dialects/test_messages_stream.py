@@ -178,6 +178,17 @@ def test_an_input_that_comes_with_the_start_is_understood() -> None:
     assert json.loads(played.requests[1])["messages"][1]["content"] == [whole]
 
 
+@pytest.mark.parametrize("other", [{"name": "edit"}, {"id": "call-9"}, {"type": "text"}])
+def test_a_call_stays_what_it_began_as(other: dict[str, str]) -> None:
+    change = {"type": "content_block_delta", "index": 0, "delta": {"type": "novel_delta", **other}}
+    whole = {"type": "tool_use", "id": "call-1", "name": TIME.name, "input": {}}
+    opened, *rest = use(0, "call-1", TIME.name, "{}")
+    played = hear(calling(opened, change, *rest), ANSWER)
+
+    assert played.ran == [[("time", {})]]
+    assert json.loads(played.requests[1])["messages"][1]["content"] == [whole]
+
+
 # The stop.
 
 

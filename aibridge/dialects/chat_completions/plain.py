@@ -43,6 +43,8 @@ class PlainChunks:
         events = data.count(b"\n\n")
         if events != data.count(self._next) + 1 or data.count(_FINISH) != data.count(_NO_FINISH):
             return None
+        if data.count(b"\n") != 2 * events:  # a line beside the data
+            return None
         for mark in self._telling:
             if mark in data:
                 return None

@@ -13,6 +13,9 @@ _CUT_OFF = frozenset({"max_tokens", "refusal", "model_context_window_exceeded"})
 _GROWING = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 """The members that deltas add to, by the type of the delta."""
 
+_FIXED = frozenset({"type", "id", "name"})
+"""What a block is stays as its start has it: by that it was decided whose call it is."""
+
 
 class Block:
     """A content block as its deltas come in."""
@@ -34,7 +37,7 @@ class Block:
         elif kind == "citations_delta":
             self.content["citations"] = [*(self.content.get("citations") or ()), delta.get("citation")]
         else:  # a signature, or whatever else comes in one piece
-            self.content.update({key: value for key, value in delta.items() if key != "type"})
+            self.content.update({key: value for key, value in delta.items() if key not in _FIXED})
 
     def grow(self, member: str, piece: Piece) -> None:
         """Adds to a member that comes in pieces."""
