@@ -1,159 +1,222 @@
-"""What docs/identity.md and docs/audit.md tell an operator to do, done with the real commands, from nothing on."""
+"""The operator's guide as an operator does it, every block of it typed as it stands, on either database.
+
+Only the provider, its key and the gateway's port are ours.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
+import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
-import openai
 import pytest
+from playwright.sync_api import Browser, Page
 
-from aibridge.testing import FakeOpenAI, answer
+from aibridge.testing import FakeOpenAI, Usage, answer
+from tests.audit.browsing import CHROMIUM, chromium
 from tests.databases import Database
 from tests.processes import Process
-from tests.served import COMMAND, environment
+from tests.served import environment
 from tests.waiting import until
 
-QUESTION = "Where is the canary?"
+PAGE = (Path(__file__).parents[1] / "docs/operators-guide.md").read_text()
+PROGRAMS = Path(sys.executable).parent
+QUESTION = "Write a page about canaries."
+A_PAGE = Usage(input=20, output=700)  # $0.00564 of gpt-4.1
 
-SETTINGS = """\
-server: {port: 0}
-auth: {mode: keys}
-providers:
-  openai: {base_url: "${PROVIDER}", api_keys: ["${OPENAI_API_KEY}"]}
-recorder: {url: "${DATABASE}", spool_dir: spool}
-"""
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no /usr/bin/chromium: apt-get install chromium"),
+    pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl: apt-get install curl"),
+]
 
 
-class Operator:
-    """Somebody with a shell, in the directory of their `aibridge.yaml`."""
+def block(language: str, holding: str) -> str:
+    """The block of the page with these words in it."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [found] = [one for one in blocks if holding in one]
+    return str(found)
 
-    def __init__(self, home: Path, **secrets: str) -> None:
-        self._home = home
-        self._environment = environment(**secrets)
-        (home / "aibridge.yaml").write_text(SETTINGS)
 
-    def run(self, *words: str) -> str:
-        """A command's standard output; it must succeed."""
-        command = [str(COMMAND), *words]
-        done = subprocess.run(
-            command, cwd=self._home, env=self._environment, capture_output=True, text=True, timeout=30, check=False
+def told(limit: str) -> str:
+    """What the page says that somebody is told of a limit, whatever the numbers and the day are."""
+    return re.sub(r"\d+", r"\\d+", re.escape(block("text", f"The limit {limit}").strip()))
+
+
+class Shell:
+    """The operator's: what one block sets the next one has."""
+
+    def __init__(self, home: Path, database: str, provider: str) -> None:
+        self.home = home
+        self.address = "http://127.0.0.1:8080"
+        self.env = environment(
+            DATABASE_URL=database,
+            AIBRIDGE_PROVIDERS__OPENAI__BASE_URL=provider,
+            AIBRIDGE_SERVER__PORT="0",
+            OPENAI_API_KEY="sk-theirs-0123456789",
+            NO_PROXY="*",
         )
-        assert done.returncode == 0, done.stderr
+        self.env["PATH"] = f"{PROGRAMS}:{self.env['PATH']}"
+
+    def type(self, lines: str) -> str:
+        """Types them, and returns what is said. They must succeed."""
+        lines = lines.replace("http://127.0.0.1:8080", self.address).replace("sk-…", "sk-theirs-0123456789")
+        script = f"set -eao pipefail; [ ! -e .state ] || . ./.state\n{lines}\n{{ export -p; declare -f; }} > .state"
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.home, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{lines}{done.stdout}{done.stderr}"
         return done.stdout
 
-    def make_key(self, actor: str, *words: str) -> str:
-        (key,) = self.run("keys", "create", "--actor", actor, *words).splitlines()
-        return key
+    def statuses(self, key: str) -> set[int]:
+        """Those of many that ask at once, each on a connection of its own, so that the workers share them."""
+        headers, url = {"authorization": f"Bearer {key}"}, f"{self.address}/openai/v1/chat/completions"
+        asked = {"model": "gpt-4.1", "messages": [{"role": "user", "content": QUESTION}]}
 
-    def serve(self) -> Process:
-        return Process([COMMAND, "serve", "--workers", "2"], env=self._environment, cwd=self._home)
+        def ask(_: int) -> int:
+            return httpx2.post(url, json=asked, headers=headers, trust_env=False, timeout=10).status_code
 
+        with ThreadPoolExecutor(8) as executor:
+            return set(executor.map(ask, range(8)))
 
-class Person:
-    """Somebody with a key."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self._url = url
-        self._key = key
-        each_its_own = httpx2.Limits(max_keepalive_connections=0)  # so that the workers share what comes at once
-        http = httpx2.Client(limits=each_its_own, trust_env=False)
-        self._client = openai.OpenAI(base_url=f"{url}/openai/v1", api_key=key, http_client=http, max_retries=0)
-
-    def ask(self) -> str | None:
-        """The answer; None where the gateway refuses the key."""
-        messages: Any = [{"role": "user", "content": QUESTION}]
-        try:
-            said = self._client.chat.completions.create(model="gpt-6", messages=messages)
-        except openai.AuthenticationError:
-            return None
-        return said.choices[0].message.content
-
-    def ask_at_once(self, times: int = 16) -> set[str | None]:
-        """What is answered to so many requests."""
-        with ThreadPoolExecutor(times) as executor:
-            return set(executor.map(lambda _: self.ask(), range(times)))
-
-    def look_up(self, path: str) -> httpx2.Response:
-        headers = {"authorization": f"Bearer {self._key}"}
-        return httpx2.get(f"{self._url}/api/v1/{path}", headers=headers, trust_env=False, timeout=10)
-
-    def sees(self, *actors: str) -> Mapping[str, list[str]]:
-        """Ids of the newest interceptions, by the actor: everybody's, or only theirs."""
-        found: dict[str, list[str]] = {}
-        for only in [f"&actor={actor}" for actor in actors] or [""]:
-            for row in self.look_up(f"interceptions?limit=500{only}").json()["data"]:
-                found.setdefault(row["initiator_id"], []).append(row["id"])
-        return found
+    def look_up(self, key: str, path: str) -> httpx2.Response:
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx2.get(f"{self.address}/api/v1/{path}", headers=headers, trust_env=False, timeout=10)
 
 
 @pytest.fixture
 def provider() -> Iterator[FakeOpenAI]:
-    with FakeOpenAI(answer("In the mine.")) as provider:
+    with FakeOpenAI(answer("Canaries are small.", usage=A_PAGE)) as provider:
         yield provider
 
 
-def workers_that_served(database: Database, actor: str) -> int:
-    asked = "SELECT DISTINCT instance_id FROM aibridge_interceptions WHERE initiator_id = ?"
-    return len(database.query(asked, actor))
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
-def test_from_keys_to_erasure(empty_database: Database, provider: FakeOpenAI, tmp_path: Path) -> None:
-    database = empty_database
-    operator = Operator(tmp_path, PROVIDER=provider.url, OPENAI_API_KEY="sk-theirs", DATABASE=database.url)
-    keys = {name: operator.make_key(name) for name in ("alice", "bob")}  # before anything was served
-    keys["carol"] = operator.make_key("carol", "--role", "auditor")
+def test_from_nothing_to_an_audit(
+    empty_database: Database, provider: FakeOpenAI, browser: Browser, tmp_path: Path
+) -> None:
+    shell = Shell(tmp_path, empty_database.url, provider.url)
+    settings = tmp_path / "aibridge.yaml"
+    settings.write_text(block("yaml", "providers:"))
+    assert "All is well" in shell.type(block("sh", "aibridge check"))
 
-    with operator.serve() as gateway:
-        url = gateway.wait_for_line(r"aibridge listens on (http://[\d.]+:\d+)")[1]
-        alice, bob, carol = (Person(url, keys[name]) for name in ("alice", "bob", "carol"))
-        assert Person(url, "aib_nobody").ask() is None
+    shell.type(block("sh", "aibridge keys create"))
+    ops, ada, grace, carol = shell.type("printf '%s\\n' $OPS $ADA $GRACE $CAROL").split()
 
-        # Who asks is answered, with the provider's key and not with theirs.
-        assert alice.ask() == "In the mine."
-        assert provider.requests[0].headers["authorization"] == "Bearer sk-theirs"
-        until(lambda: bob.ask_at_once() == {"In the mine."} and workers_that_served(database, "bob") == 2, 20)
+    serve = block("sh", "aibridge serve").split()
+    with Process([PROGRAMS / serve[0], *serve[1:]], env=shell.env, cwd=tmp_path) as gateway:
+        shell.address = gateway.wait_for_line(r"aibridge listens on (http://[\d.]+:\d+)")[1]
+        until(lambda: httpx2.get(f"{shell.address}/readyz", trust_env=False).status_code == 200, 30)
 
-        # A user sees their own, an auditor everybody's.
-        until(lambda: set(carol.sees("alice", "bob")) == {"alice", "bob"})
-        assert set(alice.sees()) == {"alice"}
-        assert alice.look_up(f"interceptions/{carol.sees('bob')['bob'][0]}").status_code == 404
-        assert QUESTION in carol.look_up(f"interceptions/{carol.sees('alice')['alice'][0]}").text
-
-        # A CSV for the auditor.
-        told = list(csv.DictReader(io.StringIO(operator.run("export", "interceptions", "--format", "csv"))))
-        assert {row["initiator_id"] for row in told} == {"alice", "bob"}
-        assert [row["status"] for row in told if row["initiator_id"] == "alice"] == ["completed"]
-
-        # A revoked key is refused by both workers.
-        operator.run("keys", "revoke", keys["bob"][-4:])
-        revoked = time.monotonic()
-        until(lambda: bob.ask_at_once() == {None})
-        assert time.monotonic() - revoked < 5
-        assert alice.ask() == "In the mine."
-
-        # What somebody wrote is gone; that they asked is not.
-        until(lambda: len(carol.sees("alice")["alice"]) == 2)
-        operator.run("erase", "--actor", "alice", "--yes")
-        assert words_of(database, "alice") == ["", ""]
-        assert set(words_of(database, "bob")) == {QUESTION}
-        assert len(carol.sees("alice")["alice"]) == 2
+        two_people_ask(shell, provider)
+        assert shell.statuses("aib_nobody") == {401}
+        who_used_what(shell, browser, ops, ada)
+        a_table_for_the_auditor(shell, browser, carol)
+        another_limit(shell, settings)
+        somebody_leaves(shell, empty_database, grace, carol)
 
         gateway.signal(signal.SIGTERM)
         assert gateway.status() == 0
 
 
-def words_of(database: Database, actor: str) -> list[Any]:
+def two_people_ask(shell: Shell, provider: FakeOpenAI) -> None:
+    said = shell.type(block("sh", "ask() {"))
+    ada, *grace = re.findall(r"^HTTP/1.1 (\d+)", said, re.MULTILINE)
+    assert ada == "200"
+    assert set(grace) <= {"200", "403", "429"}  # 429: one worker does not know yet what the other's round has cost
+    refused = until(lambda: said if (said := shell.type("ask $GRACE")).startswith("HTTP/1.1 403") else None, 20)
+    assert re.search(told("trial"), refused)
+    assert '"budget_exceeded"' in refused
+    assert [request.headers["authorization"] for request in provider.requests] == ["Bearer sk-theirs-0123456789"] * 5
+
+
+def who_used_what(shell: Shell, browser: Browser, ops: str, ada: str) -> None:
+    until(lambda: len(shell.look_up(ops, "interceptions?status=completed").json()["data"]) == 5)
+    with signed_in(browser, shell.address, ops) as page:
+        found = people(page)
+        assert (found["ada"], found["grace"][:2]) == (("$0.0056", "720", "1×"), ("$0.0226", "2.9k"))
+        page.get_by_role("link", name="ada").click()
+        page.locator("#log tbody a").first.click()
+        page.get_by_text(QUESTION).first.wait_for()
+    with signed_in(browser, shell.address, ada) as page:
+        assert set(people(page)) == {"ada"}
+    hers, *_ = shell.look_up(ops, "interceptions?actor=grace").json()["data"]
+    assert shell.look_up(ada, f"interceptions/{hers['id']}").status_code == 404
+
+
+def a_table_for_the_auditor(shell: Shell, browser: Browser, carol: str) -> None:
+    shell.type(block("sh", "aibridge export"))
+    rows = list(csv.DictReader((shell.home / "usage.csv").read_text().splitlines()))
+    assert sorted(row["actor"] for row in rows) == ["ada", *["grace"] * 4]
+    assert {(row["model"], row["output_tokens"], row["cost_micros"]) for row in rows} == {("gpt-4.1", "700", "5640")}
+    with signed_in(browser, shell.address, carol) as page:
+        page.get_by_role("link", name="Requests").click()
+        with page.expect_download() as download:
+            page.locator(".exports a").last.click()
+        assert list(csv.DictReader(download.value.path().read_text().splitlines())) == rows
+
+
+def another_limit(shell: Shell, settings: Path) -> None:
+    kept, _, _ = settings.read_text().partition("limits:")
+    settings.write_text(kept + block("yaml", "requests_per_minute"))
+    refused = until(lambda: said if (said := shell.type("ask $ADA")).startswith("HTTP/1.1 429") else None, 30)
+    assert re.search(told("slow"), refused)
+    assert re.search(r"^retry-after: \d+", refused, re.MULTILINE)
+
+
+def somebody_leaves(shell: Shell, database: Database, grace: str, carol: str) -> None:
+    until(lambda: shell.statuses(grace) == {403} and both_workers_served(database, "grace"), 20)
+    shell.type(block("sh", "aibridge keys revoke"))
+    revoked = time.monotonic()
+    until(lambda: shell.statuses(grace) == {401})
+    assert time.monotonic() - revoked < 5
+    until(lambda: not database.query("SELECT id FROM aibridge_interceptions WHERE ended_at IS NULL"))
+    asked = shell.look_up(carol, "usage?by=actor").json()["data"]
+    assert set(words(database, "grace")) == {QUESTION}
+    shell.type(block("sh", "aibridge erase"))
+    assert set(words(database, "grace")) == {""}
+    assert set(words(database, "ada")) == {QUESTION}
+    assert shell.look_up(carol, "usage?by=actor").json()["data"] == asked
+
+
+@contextmanager
+def signed_in(browser: Browser, address: str, key: str) -> Generator[Page]:
+    """The overview, as the holder of the key sees it."""
+    with browser.new_context(base_url=address) as context:
+        page = context.new_page()
+        page.goto("/ui/")
+        page.get_by_label("Gateway key").fill(key)
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Overview").wait_for()
+        yield page
+
+
+def people(page: Page) -> dict[str, tuple[str, ...]]:
+    """By name what the overview says of them: cost, tokens, requests."""
+    rows = page.locator("section", has=page.get_by_role("heading", name="People")).locator("tbody tr").all()
+    return {row.locator("th").inner_text().strip(): tuple(row.locator("td").all_inner_texts()) for row in rows}
+
+
+def words(database: Database, actor: str) -> list[str]:
     asked = (
         "SELECT prompt FROM aibridge_user_prompts AS p JOIN aibridge_interceptions AS i ON i.id = p.interception_id"
         " WHERE i.initiator_id = ?"
     )
     return [row["prompt"] for row in database.query(asked, actor)]
+
+
+def both_workers_served(database: Database, actor: str) -> bool:
+    asked = "SELECT DISTINCT instance_id FROM aibridge_interceptions WHERE initiator_id = ?"
+    return len(database.query(asked, actor)) == 2

@@ -50,12 +50,12 @@ def test_there_are_commands_to_try() -> None:
     assert {words[0] for words in COMMANDS.values()} >= {"serve", "check", "demo", "keys"}
 
 
-@pytest.mark.parametrize("name", ["index", "troubleshooting"])
+@pytest.mark.parametrize("name", ["index", "operators-guide", "troubleshooting"])
 def test_its_settings_are_good(name: str) -> None:
     shown = blocks(ROOT / f"docs/{name}.md", "yaml")
     assert shown
     for block in shown:
-        assert Settings.model_validate(yaml.safe_load(re.sub(r"\$\{[^}]*\}", "", block))).providers
+        assert Settings.model_validate(yaml.safe_load(re.sub(r"\$\{\w+(?::-([^}]*))?\}", r"\1", block))).providers
 
 
 def test_the_quick_starts_query_runs_and_its_code_is_python() -> None:
