@@ -201,6 +201,10 @@ class Budgets(Protocol):
         """What this one may use."""
         ...
 
+    def admit(self, actor: Actor, provider: str) -> None:
+        """Counts a request that is passed through unread. Raises OverLimit where there is no room for it."""
+        ...
+
 
 class EmptyToolbox:
     """No tools at all."""
@@ -240,6 +244,8 @@ class NoBudgets:
 
     def of(self, interception: Interception) -> Budget:
         return self
+
+    def admit(self, actor: Actor, provider: str) -> None: ...
 
     def upstream(self, inner: Upstream) -> Upstream:
         return inner

@@ -12,7 +12,7 @@ from typing import Final, final
 from aibridge.budgets.book import Book
 from aibridge.budgets.rules import Limit, Meter, meters
 from aibridge.budgets.spending import Counting, Refused, Spending
-from aibridge.model import Interception, TokenUsage
+from aibridge.model import Actor, Interception, TokenUsage
 from aibridge.ports import Budget, NoBudgets
 from aibridge.pricing import Price
 from aibridge.store.budgets import post
@@ -57,6 +57,11 @@ class LiveBudgets:
             return _UNLIMITED
         held = self._meters(interception.actor.name, interception.provider_name, interception.model)
         return Spending(self._counting, interception, held) if held else _UNLIMITED
+
+    def admit(self, actor: Actor, provider: str) -> None:
+        """Counts a request that nobody reads: the limits of certain models do not know it. Raises OverLimit."""
+        if self._limits:
+            self._counting.admit(self._meters(actor.name, provider, ""))
 
     async def renew(self, limits: Sequence[Limit]) -> None:
         """From now on these hold. One that has the name of an old one goes on with what was used of that."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from aibridge.budgets.book import Book
 from aibridge.budgets.estimate import estimate, tokens_of
@@ -19,6 +20,8 @@ from aibridge.store.budgets import Account, Entry
 Refused = Callable[[Account], None]
 """Told of each refusal."""
 
+_REQUESTS: Final = "requests_per_minute"
+
 
 @dataclass(frozen=True, slots=True)
 class Counting:
@@ -29,6 +32,14 @@ class Counting:
     now: Callable[[], datetime]
     refused: Refused
 
+    def admit(self, meters: Sequence[Meter]) -> None:
+        """Counts one request of which nothing else is known. Raises OverLimit."""
+        now = self.now()
+        full = self.book.take([meter.entry(now, spent=1) for meter in meters if meter.account.quantity == _REQUESTS])
+        if full is not None:
+            self.refused(full.entry.account)
+            raise refusal(full, now)
+
 
 class Spending:
     """Implements Budget. A round's usage counts in the windows in which it becomes known."""
@@ -36,7 +47,7 @@ class Spending:
     def __init__(self, counting: Counting, interception: Interception, meters: Sequence[Meter]) -> None:
         self._counting = counting
         self._provider, self._model = interception.provider_name, interception.model
-        self._requests = [meter for meter in meters if meter.account.quantity == "requests_per_minute"]
+        self._requests = [meter for meter in meters if meter.account.quantity == _REQUESTS]
         self._tokens = [meter for meter in meters if meter.account.quantity == "tokens_per_minute"]
         self._money = [meter for meter in meters if is_money(meter.account)]
         self._aside: list[Entry] = []  # of the open round

@@ -54,6 +54,7 @@ class Passthrough:
             credential = choose_credential(self._provider, identity.own)
             body = await read_body(first_values(headers), receive, self._limits.max_request_bytes)
             path = await self._as_known_upstream(path, identity.actor)
+            self._services.budgets.admit(identity.actor, self._provider.name)
         except ClientGone:
             return
         except AibridgeError as error:

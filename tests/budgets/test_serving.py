@@ -9,7 +9,7 @@ import pytest
 
 from aibridge.model import TokenUsage as Tokens
 from aibridge.ports import NoBudgets
-from aibridge.testing import Answer, Error, Request, Usage, answer, call
+from aibridge.testing import Answer, Error, Request, Usage, answer, call, reply
 from tests.budgets.parts import Clock, limit, limited
 from tests.databases import Database
 from tests.gateway.serving import Clock as ClockTool
@@ -121,6 +121,41 @@ async def test_in_a_later_round_a_stream_is_told_in_band(database: Database, dia
         data = [json.loads(line[6:]) for line in told.text.splitlines() if line.startswith("data: {")]
         assert "The limit mine (dollars_per_day) is reached" in json.dumps(data[-1])
         assert "Let me look." in told.text
+
+
+async def test_what_is_passed_through_is_a_request_too(database: Database) -> None:
+    limits = (
+        limit("all", requests_per_minute=2),
+        limit("model", model="gpt-*", requests_per_minute=1),
+        limit("money", dollars_per_day=0, tokens_per_minute=0),
+        limit("other", provider="anthropic", requests_per_minute=0),
+    )
+    async with (
+        limited(database.url, *limits) as house,
+        gateway(routes={"POST /embeddings": reply({"ok": True})}, budgets=house.budgets) as served,
+    ):
+        asked = {"model": "gpt-e", "input": "Hi"}
+        told = [await served.client.post("/openai/v1/embeddings", json=asked) for _ in range(3)]
+        assert [one.status_code for one in told] == [200, 200, 429]
+        assert told[2].headers["retry-after"] == "30"
+        assert "The limit all (requests_per_minute) is reached for anonymous: 2" in told[2].json()["error"]["message"]
+        assert [account.limit for account in house.refused] == ["all"]
+        assert len(served.provider.requests) == 2
+        house.clock.later(seconds=30)
+        assert (await served.client.post("/openai/v1/embeddings", json={})).status_code == 200
+    told_of = database.query("SELECT limit_name, spent FROM aibridge_budgets")
+    assert told_of == [{"limit_name": "all", "spent": 1}]
+
+
+@pytest.mark.only_on("sqlite")
+async def test_what_is_passed_through_and_what_is_not_are_counted_together(database: Database) -> None:
+    async with (
+        limited(database.url, limit(requests_per_minute=1)) as house,
+        gateway(answer("Hi"), routes={"GET /models": reply({"data": []})}, budgets=house.budgets) as served,
+    ):
+        assert (await served.ask()).status_code == 200
+        refused = await served.client.get("/v1/models")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
 
 
 async def test_two_gateways_share_what_there_is(database: Database) -> None:

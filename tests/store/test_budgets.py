@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aibridge.store.budgets import Account, Balance, Entry, Full, Trouble, post
 from aibridge.store.engine import open_engine
 from tests.databases import Database
+from tests.waiting import eventually
 
 TODAY = datetime(2026, 11, 20, tzinfo=UTC)
 TOMORROW = TODAY + timedelta(days=1)
@@ -99,6 +101,25 @@ async def test_of_many_at_once_from_several_gateways_none_is_lost_or_let_in_too_
     assert await balance(engines[0], BOB) == Balance(TODAY, 30, 20)
     for engine in engines:
         await engine.dispose()
+
+
+@pytest.mark.only_on("postgresql")
+async def test_rows_are_locked_in_one_order_whatever_order_they_are_asked_for(database: Database) -> None:
+    """So of two that ask for the same ones neither can have what the other waits for."""
+    engine, other = open_engine(database.url), open_engine(database.url)
+    await post(engine, [Entry(ANN, TODAY), Entry(BOB, TODAY)], [])
+    async with other.begin() as holder:
+        await holder.execute(_LOCK, {"actor": "ann"})
+        waiting = asyncio.create_task(post(engine, [Entry(BOB, TODAY, spent=1), Entry(ANN, TODAY, spent=1)], []))
+        await eventually(lambda: database.query("SELECT pid FROM pg_locks WHERE NOT granted"))
+        assert (await holder.execute(_LOCK, {"actor": "bob"})).all(), "it waits for ann, and holds nothing yet"
+    await waiting
+    assert await balance(engine) == await balance(engine, BOB) == Balance(TODAY, 1, 0)
+    await engine.dispose()
+    await other.dispose()
+
+
+_LOCK = text("SELECT actor FROM aibridge_budgets WHERE actor = :actor FOR UPDATE SKIP LOCKED")
 
 
 async def test_trouble_is_what_is_raised(engine: AsyncEngine, database: Database) -> None:
