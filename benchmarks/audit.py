@@ -19,7 +19,7 @@ from os import getpid
 from typing import Any
 
 import psutil
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from starlette.types import ASGIApp
 
 from aibridge.audit import open_audit
@@ -170,6 +170,13 @@ async def prepare(url: str) -> None:
     await engine.dispose()
 
 
+def vacuum(engine: Engine) -> None:
+    """What autovacuum would soon do."""
+    if engine.dialect.name == "postgresql":
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+
+
 @contextmanager
 def _place(args: argparse.Namespace) -> Iterator[Place]:
     if args.postgresql:
@@ -199,9 +206,7 @@ async def _run(args: argparse.Namespace, place: Place) -> None:
     began = time.perf_counter()
     fill(engine, args.rows, args.days, now=datetime.now(UTC))
     print(f"{args.rows:,} interceptions over {args.days} days in {time.perf_counter() - began:.0f} s")
-    if engine.dialect.name == "postgresql":
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")  # as autovacuum soon would
+    vacuum(engine)
     engine.dispose()
     show(await pages(place))
     show_exports(await exports(place))
