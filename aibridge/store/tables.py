@@ -186,10 +186,10 @@ token_usages = Table(
     Column("output_tokens", BigInteger, nullable=False, doc="Tokens of the output."),
     Column("cache_read_input_tokens", BigInteger, nullable=False, doc="Input tokens read from the provider's cache."),
     Column("cache_write_input_tokens", BigInteger, nullable=False, doc="Input tokens written to the provider's cache."),
-    Column("cost_micros", BigInteger, doc="What they cost, in millionths of a US dollar; null: no price is known."),
-    Column("price", JSON(none_as_null=True), doc="The price used: `source`, `model`, and US dollars a million tokens."),
     _metadata("Other token types by name; `estimated` or `partial` where the round was cut."),
     _time("created_at", "When the round's usage was known."),
+    Column("cost_micros", BigInteger, doc="What they cost, in millionths of a US dollar; null: no price is known."),
+    Column("price", JSON(none_as_null=True), doc="The price used: `source`, `model`, and US dollars a million tokens."),
     info={"doc": "The tokens of one round: one row for each, even where it was cut."},
 )
 
@@ -221,9 +221,9 @@ tool_usages = Table(
     ),
     Column("injected", Boolean, nullable=False, doc="Whether the tool is the gateway's own, and not the client's."),
     Column("invocation_error", Text, doc="What went wrong when an injected tool ran."),
+    _later("completed_at", "When its result was; null where the client runs the tool."),
     _metadata("What else is known of the call."),
     _time("created_at", "When the call was complete."),
-    _later("completed_at", "When its result was; null where the client runs the tool."),
     Column("server", Text, doc="That server's name in the configuration."),
     # With the time, since some providers use `call_0` again and again, and the latest is meant.
     Index(None, "provider_tool_call_id", "created_at"),

@@ -20,10 +20,10 @@ COLUMNS = {
     " credential_hint metadata rounds started_at ended_at status error_type error_message instance_id"
     " input_tokens output_tokens cache_read_input_tokens cache_write_input_tokens cost_micros unpriced took_ms",
     "aibridge_token_usages": "id interception_id provider_response_id input_tokens output_tokens"
-    " cache_read_input_tokens cache_write_input_tokens cost_micros price metadata created_at",
+    " cache_read_input_tokens cache_write_input_tokens metadata created_at cost_micros price",
     "aibridge_user_prompts": "id interception_id provider_response_id prompt metadata created_at",
     "aibridge_tool_usages": "id interception_id provider_response_id provider_tool_call_id tool server_url input"
-    " injected invocation_error metadata created_at completed_at server",
+    " injected invocation_error completed_at metadata created_at server",
     "aibridge_model_thoughts": "id interception_id content metadata created_at",
     "aibridge_keys": "id actor role hash hint metadata created_at revoked_at last_used_at",
     "aibridge_instances": "id host pid started_at heartbeat_at",
