@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -20,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from aibridge import memory
 from aibridge.audit import open_audit
 from aibridge.budgets import open_budgets
 from aibridge.config import Auth, Settings, Source
@@ -102,23 +102,11 @@ def begin_log(settings: Settings, **facts: object) -> Redactor:
 
 
 async def _serve(settings: Settings, source: Source, redactor: Redactor) -> None:
-    async with opened(settings, source=source, redactor=redactor) as house:
-        spare_the_collector()
+    async with opened(settings, source=source, redactor=redactor) as house, memory.spared():
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(house.reload.ask, aloud=True))
         logger.info("aibridge listens on %s", house.url)
         await house.run()
     logger.info("aibridge has stopped")
-
-
-def spare_the_collector() -> None:
-    """Keeps the garbage collector from what stays for good, and from looking too often at what is young.
-
-    A full pass over all modules would hold up every stream for 0.2 s now and then. And Python's threshold, 700 new
-    objects, is passed at nearly every request, for 4 % of its time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 10, 10)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 import uvloop
 
-from aibridge import app
+from aibridge import app, memory
 from aibridge.app import House
 from aibridge.config import ConfigError
 from aibridge.errors import AibridgeError, Unavailable
@@ -83,10 +83,8 @@ async def _work(task: Task, redactor: Redactor) -> None:
     channel = await Channel.over(socket.socket(fileno=task.channel))
     child = Child(channel)
     listener = socket.socket(fileno=task.listener)
-    async with app.opened(
-        task.settings, source=task.source, redactor=redactor, listener=listener, scrape=child.scrape
-    ) as house:
-        app.spare_the_collector()
+    opened = app.opened(task.settings, source=task.source, redactor=redactor, listener=listener, scrape=child.scrape)
+    async with opened as house, memory.spared():
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, partial(house.reload.ask, aloud=True))
         obeying = asyncio.create_task(child.obey(house))
         await house.run(heeds_signals=False)

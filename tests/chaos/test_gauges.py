@@ -1,4 +1,8 @@
-from tests.chaos.gauges import Sample, drift, leaked, rise, slope, warm
+from math import sin
+
+import pytest
+
+from tests.chaos.gauges import Sample, drift, leaked, minutes, rise, slope, warm
 
 
 def looked(
@@ -18,6 +22,21 @@ def test_one_high_tide_is_no_slope_and_many_steps_are() -> None:
     minutes = range(31)
     assert slope([looked(60 * minute, rss=100 + 5 * (minute == 25)) for minute in minutes]) == 0.0
     assert 4 < slope([looked(60 * minute, rss=100 + minute // 10) for minute in minutes]) < 8
+
+
+@pytest.mark.parametrize("leak", [0.0, 1.0, 3.0])
+def test_a_leak_shows_through_the_tides_of_half_an_hour(leak: float) -> None:
+    """What is free goes back each half minute, caches fill within ten, and traffic is never quite the same."""
+    looks = [
+        looked(at, rss=200 + 20 * min(at / 600, 1) + at % 30 / 15 + 0.3 * sin(at / 70) + leak * at / 3600)
+        for at in range(0, 1800, 5)
+    ]
+    assert slope(minutes(warm(looks))) == pytest.approx(leak, abs=0.3)
+
+
+def test_a_minute_has_the_mean_of_its_looks() -> None:
+    looks = [looked(1000 + at, rss=100 + at) for at in range(0, 120, 10)]
+    assert [(one.at, one.rss) for one in minutes(looks)] == [(1025, 125), (1085, 185)]
 
 
 def test_the_rise_is_what_there_is_more_at_the_end() -> None:
@@ -41,8 +60,8 @@ def test_what_is_held_beyond_what_was_held_before_has_leaked() -> None:
 
 
 def test_what_may_begin_late_has_not() -> None:
-    assert leaked(looked(fds=20, threads=7), looked(fds=29, threads=11)) == {}
-    assert leaked(looked(threads=7), looked(threads=12)) == {"threads": 5}
+    assert leaked(looked(fds=20, threads=7), looked(fds=29, threads=12)) == {}
+    assert leaked(looked(threads=7), looked(threads=13)) == {"threads": 6}
 
 
 def test_the_first_third_is_the_warm_up() -> None:
