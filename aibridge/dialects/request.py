@@ -50,6 +50,8 @@ class Request(ABC, Generic[R]):
     def encode(self, last: bool) -> bytes:
         """The body for the next round. last: the model must answer in words. Raises ClientError."""
         try:
+            if self._changed:
+                self._raw = b""  # it may be large, and the response long
             if last and self.injected:
                 return encode({**self._body, "tool_choice": self.no_tools})
             return encode(self._body) if self._changed else faithful(self._raw, self._body)
