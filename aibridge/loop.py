@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 from aibridge.dialects.base import Exchange, usage_of
@@ -25,7 +24,7 @@ class Loop:
         self._recall = recall
         self._send = send
         self._emit = emit
-        self._records: deque[Record] = deque()  # not handed on yet
+        self._records: list[Record] = []  # not handed on yet; few, so a deque would be all room
 
     async def run(self, max_rounds: int) -> None:
         """Runs the turn. What goes wrong is told to the client and stands in the exchange's outcome."""
@@ -99,4 +98,4 @@ class Loop:
         """Hands the records on; one whose taking is cancelled stays, for abandon()."""
         while self._records:
             await self._emit(self._records[0])
-            self._records.popleft()
+            del self._records[0]
