@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
@@ -76,6 +77,10 @@ class Watch:
 class Connection(HttpToolsProtocol):
     """HTTP/1.1 on one connection, which the server makes for each client."""
 
+    # Ours have slots: with them among the server's attributes these would be more than objects of one class can share
+    # the names of, and each connection would have a dictionary of its own, 1 kB larger.
+    __slots__ = ("_deaf", "_framing", "_limits", "_refused", "received", "watch")
+
     # Both are None until a request has begun, whatever the server's types say.
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # the request whose head was the last to be whole
     scope: HTTPScope | None  # type: ignore[assignment]  # the last to begin
@@ -83,6 +88,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, limits: ConnectionLimits = ConnectionLimits(), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.url = b""  # the server knows one only once a request has begun
+        self.pipeline = cast(deque[Any], ())  # no request ever waits in it: see on_message_begin
         self.received = 0  # bytes
         self.watch = Watch()
         self._limits = limits

@@ -15,6 +15,8 @@ _HEAD = b"HTTP/1."
 class Gathering:
     """A transport that keeps a head for the next write, or the event loop's next turn; all else it leaves as it is."""
 
+    __slots__ = ("_head", "_loop", "_transport")
+
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
