@@ -43,7 +43,7 @@ class ChatStream:
         self._decoder = Decoder()
         self._prefix = b"\0"  # how this round's chunks begin, up to the end of their id
         self._plain: PlainChunks | None = None  # once that is known
-        self._like: dict[str, Any] = {}  # the first chunk, the model for those of ours: it is never a plain one
+        self._like: dict[str, Any] = {}  # the first chunk that says something, the model for those of ours
         self._tail: list[tuple[bytes | None, dict[str, Any]]] = []  # the finish and what follows it
         self._shown = 0  # calls of the client
         self.done = False  # the terminal event has come
@@ -225,7 +225,8 @@ class ChatStream:
             first = _ID_FIRST.match(data)
             if first is None:
                 return self._encode(chunk)
-            self._prefix = first.group()
+            self._prefix, self._plain = first.group(), None
+        if self._plain is None and self._like:
             self._plain = PlainChunks(
                 self._prefix, self._head, keep_usage=self._wants_usage, keep_role=not self._introduced
             )
