@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from aibridge.deadline import Deadline
 from aibridge.dialects.base import Exchange
 from aibridge.dialects.chat_completions import ChatCompletions
 from aibridge.dialects.messages import Messages
@@ -144,7 +145,7 @@ class Intercept:
 
     async def _play(self, loop: Loop) -> None:
         try:
-            async with asyncio.timeout(self._total_seconds):
+            with Deadline(self._total_seconds):
                 await loop.run(self._limits.max_rounds)
         except TimeoutError:
             name, seconds = self._provider.name, self._total_seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from aibridge.deadline import Deadline
 from aibridge.errors import UpstreamError
 from aibridge.model import Headers, Target
 from aibridge.upstream import faults
@@ -95,7 +95,7 @@ class Round:
         """One request and the beginning of its answer: all that can be tried again."""
         first_byte = self._line.account.first_byte
         try:
-            async with asyncio.timeout(first_byte) as guard:
+            with Deadline(first_byte) as guard:
                 self._answer = await self._line.send(target, self._body)
                 try:
                     return await self._receive(self._answer, self._line.secrets(target.credential), guard)
@@ -105,14 +105,14 @@ class Round:
         except TimeoutError:
             raise faults.never_began(self._line.name, first_byte) from None
 
-    async def _receive(self, answer: Answer, secrets: Secrets, guard: asyncio.Timeout) -> Response:
+    async def _receive(self, answer: Answer, secrets: Secrets, guard: Deadline) -> Response:
         status = answer.status
         headers = tuple((name.lower(), value) for name, value in answer.headers)
         if status in _REDIRECTS:
             raise faults.redirected(self._line.name, header(headers, b"location").decode("latin-1"))
         headers, rest = plain(headers, answer, self._line.explain)
         first = await anext(rest, b"")
-        guard.reschedule(None)
+        guard.lift()
         if status >= 400:
             return _error(status, headers, await whole(first, rest, MAX_ERROR_BYTES), secrets)
         return _answered(answer, headers, first, rest, secrets)
