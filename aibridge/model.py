@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -61,16 +60,18 @@ class Actor(Struct, frozen=True):
     role: Role = "user"
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """What authenticates a round at the provider.
 
     `header` is sent as it is and is never shown; `hint` is the masked form for people.
     """
 
     kind: CredentialKind
-    header: tuple[bytes, bytes] = field(repr=False)
+    header: tuple[bytes, bytes]
     hint: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.kind!r}, {self.hint!r})"
 
     @property
     def secret(self) -> bytes:

@@ -18,11 +18,8 @@ VALUES = [item for item in vars(model).values() if isinstance(item, type) and it
 
 @pytest.mark.parametrize("value", VALUES)
 def test_values_are_frozen(value: type) -> None:
-    if issubclass(value, Struct):
-        assert value.__struct_config__.frozen
-    else:
-        assert value.__dataclass_params__.frozen  # type: ignore[attr-defined]  # private, but the only witness
-        assert "__slots__" in vars(value)
+    assert issubclass(value, Struct)
+    assert value.__struct_config__.frozen
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from aibridge.errors import ClientError
 from aibridge.model import Actor, Headers
@@ -35,8 +36,7 @@ Values = Mapping[bytes, bytes]
 
 def forwardable(headers: Headers, withheld: frozenset[bytes] = frozenset()) -> Headers:
     """The client's headers that the provider may see; its credentials are not among them, nor those `withheld`."""
-    named = withheld | _named_by_connection(headers)
-    dropped = _NOT_FORWARDED | named if named else _NOT_FORWARDED
+    dropped = _with_those_named(_NOT_FORWARDED | withheld if withheld else _NOT_FORWARDED, headers)
     return tuple(
         [header for header in headers if header[0] not in dropped and not header[0].startswith(_PREFIXES_NOT_FORWARDED)]
     )
@@ -51,8 +51,7 @@ def actor_headers(actor: Actor) -> Headers:
 
 def returnable(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The provider's headers that the client may see."""
-    named = _named_by_connection(headers)
-    dropped = _NOT_RETURNED | named if named else _NOT_RETURNED
+    dropped = _with_those_named(_NOT_RETURNED, headers)
     return [header for header in headers if header[0] not in dropped]
 
 
@@ -83,5 +82,12 @@ def _holds_control(value: bytes) -> bool:
     return len(value.translate(None, _CONTROL)) < len(value)
 
 
-def _named_by_connection(headers: Headers) -> set[bytes]:
-    return {name.strip().lower() for key, value in headers if key == b"connection" for name in value.split(b",")}
+def _with_those_named(names: frozenset[bytes], headers: Headers) -> frozenset[bytes]:
+    """These names and those that Connection says are about this connection alone."""
+    found = [value for name, value in headers if name == b"connection"]
+    return _joined(names, b",".join(found)) if found else names
+
+
+@lru_cache(maxsize=64)  # nearly all say keep-alive
+def _joined(names: frozenset[bytes], connection: bytes) -> frozenset[bytes]:
+    return names.union(name.strip().lower() for name in connection.split(b","))

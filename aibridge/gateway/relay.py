@@ -107,7 +107,7 @@ class Reply:
         return self
 
     async def __aenter__(self) -> None:
-        self._task = cast(asyncio.Task[object], asyncio.current_task())
+        self._task = cast(asyncio.Task[object], asyncio.current_task(self._loop))
         self._departure.watch(self._left)
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:

@@ -62,6 +62,7 @@ class Writer:
         self._start_seconds = start_seconds
         self._now = now
         self._sleep = sleep
+        self._loop = asyncio.get_running_loop()
         self._gathered: list[Entry] = []
         self._starts: list[Start] = []
         self._writing: list[Entry] = []
@@ -106,7 +107,7 @@ class Writer:
         """
         if self._closed:
             raise Unavailable("the recorder is closed")
-        waiter: Waiter = asyncio.get_running_loop().create_future()
+        waiter: Waiter = self._loop.create_future()
         if self._refusing or self._spool.bytes >= self._max_bytes:
             self._turn_away((start, waiter))
             return waiter
@@ -136,7 +137,7 @@ class Writer:
         if len(self._gathered) >= _ENOUGH:
             self._arrived.set()
         elif self._linger is None:
-            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._fall_due)
+            self._linger = self._loop.call_later(LINGER_SECONDS, self._fall_due)
 
     def abandon(self, start: Row) -> None:
         """Ends an interception whose start became durable when nobody waited for it any more."""
@@ -206,7 +207,7 @@ class Writer:
         if not self._writing and self._trouble is None:
             self._pulse()
             return True
-        watch = asyncio.get_running_loop().call_later(self._start_seconds, self._give_up)
+        watch = self._loop.call_later(self._start_seconds, self._give_up)
         try:
             dropped = await self._thread.do(partial(self._spool.append, self._writing))
         except Exception as error:  # noqa: BLE001  whatever the trouble is, records are kept until it is over
