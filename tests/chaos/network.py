@@ -84,11 +84,10 @@ def _judge(outcome: Outcome, ledger: Ledger, samples: Sequence[Sample], seconds:
     for asked in list(ledger.seen("hung", "odd", "cut", "nothing"))[:5]:
         outcome.expect(False, f"{asked} was seen as {asked.seen}: {asked.last[-300:]!r}")
     behind = warm(samples)
-    means = [one.rss for one in minutes(behind)]
-    growth = round(means[-1] - means[0], 2)
-    outcome.figures |= {"RSS MiB": behind[-1].rss, "RSS growth MiB": growth}
-    outcome.figures["RSS MiB of each minute"] = " ".join(f"{mean:.1f}" for mean in means)
-    outcome.expect(growth < (TIDE if seconds >= 600 else GROWTH), f"memory has grown by {growth} MiB")
+    looks, most = (minutes(behind), TIDE) if seconds >= 600 else (behind, GROWTH)
+    growth = round(looks[-1].rss - looks[0].rss, 2)
+    outcome.figures |= {"RSS MiB": " ".join(f"{one.rss:.1f}" for one in looks), "RSS growth MiB": growth}
+    outcome.expect(growth < most, f"memory has grown by {growth} MiB")
 
 
 @asynccontextmanager
