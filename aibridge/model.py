@@ -28,7 +28,7 @@ Role = Literal["user", "auditor", "admin"]
 Status = Literal["completed", "failed", "cancelled", "crashed"]
 
 
-_random: list[str] = []  # 18 hexadecimal digits each
+_random: list[str] = []  # what stands behind the time in an id
 os.register_at_fork(after_in_child=_random.clear)  # two processes must not use the same
 
 
@@ -37,18 +37,16 @@ def new_id(now: datetime) -> str:
 
     Rows made together then lie together in every index: a random id costs each insert some pages of its own.
     """
-    time, digits = f"{int(now.timestamp() * 1000):012x}", _random_digits()
-    return f"{time[:8]}-{time[8:]}-7{digits[:3]}-a{digits[3:6]}-{digits[6:]}"
+    time = f"{int(now.timestamp() * 1000):012x}"
+    return f"{time[:8]}-{time[8:]}{(_random or _drawn()).pop()}"
 
 
-def _random_digits() -> str:
+def _drawn() -> list[str]:
     """From the system, but some at a time: asking it takes longer than all the rest of an id."""
-    try:
-        return _random.pop()
-    except IndexError:
-        drawn = os.urandom(9 * 64).hex()
-        _random.extend(drawn[start : start + 18] for start in range(18, len(drawn), 18))
-        return drawn[:18]
+    digits = os.urandom(9 * 64).hex()
+    parts = (digits[start : start + 18] for start in range(0, len(digits), 18))
+    _random.extend(f"-7{part[:3]}-a{part[3:6]}-{part[6:]}" for part in parts)
+    return _random
 
 
 class Actor(Struct, frozen=True):

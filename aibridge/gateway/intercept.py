@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -26,7 +27,7 @@ from aibridge.gateway.relay import ClientGone, Reply
 from aibridge.gateway.request import headers_of, peer_of, read_body, refuse
 from aibridge.gateway.services import Limits, Services, upstream_headers
 from aibridge.loop import Loop
-from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Record, Target, new_id
+from aibridge.model import Actor, Credential, DialectName, Headers, Interception, Outcome, Target, new_id
 from aibridge.ports import Recall, Sight, Toolbox
 from aibridge.providers import Intercepted, Provider
 
@@ -118,10 +119,7 @@ class Intercept:
     async def _run(self, turn: _Turn, reply: Reply, scope: Scope) -> None:
         """Runs the turn to whatever end, and records that end come what may."""
         services, interception = self._services, turn.interception
-
-        async def emit(record: Record) -> None:
-            await services.recorder.record(interception, record)
-
+        emit = partial(services.recorder.record, interception)
         budget = services.budgets.of(interception)
         upstream = budget.upstream(services.upstreams.bind(turn.target))
         loop = Loop(turn.exchange, upstream, turn.toolbox, turn.recall, send=reply, emit=budget.emit(emit))

@@ -46,7 +46,11 @@ class Recorder:
 
     async def record(self, interception: Interception, record: Record) -> None:
         """Takes one record; waits while too many are in memory."""
-        await self._writer.put(*record_row(interception, record, self._prompts, self._now()))
+        kind, row = record_row(interception, record, self._prompts, self._now())
+        if self._writer.crowded:
+            await self._writer.put(kind, row)
+        else:
+            self._writer.put_now(kind, row)
 
     async def finish(self, interception: Interception, outcome: Outcome) -> None:
         """Takes the end at once, room or not: there are no more ends than interceptions under way."""

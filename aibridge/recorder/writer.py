@@ -84,6 +84,11 @@ class Writer:
         return len(self._gathered) + len(self._writing)
 
     @property
+    def crowded(self) -> bool:
+        """Whether too many entries are in memory."""
+        return self.depth >= self._size and not self._closed
+
+    @property
     def trouble(self) -> str | None:
         """Why new interceptions cannot be recorded, if so."""
         if self._closed or self._task.done():
@@ -118,7 +123,7 @@ class Writer:
 
     async def put(self, kind: Kind, row: Row) -> None:
         """Takes an entry; waits while too many are in memory, or drops it if that is the policy."""
-        while self.depth >= self._size and not self._closed:
+        while self.crowded:
             self._arrived.set()
             if self._trouble is not None and self._admission.lossy:
                 self._losses.add(1, self._trouble)
