@@ -1,4 +1,4 @@
-"""A clock that a test moves, in place of the event loop's own."""
+"""The event loop's time and turns, as a test has them go."""
 
 from __future__ import annotations
 
@@ -34,5 +34,10 @@ class LoopClock:
 
 async def settled() -> None:
     """Lets everything happen that waits for nothing but its turn."""
-    for _ in range(20):
+    await steps(20)
+
+
+async def steps(count: int) -> None:
+    """Lets the loop turn so often."""
+    for _ in range(count):
         await asyncio.sleep(0)

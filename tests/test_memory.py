@@ -6,11 +6,15 @@ import asyncio
 import gc
 import platform
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from aibridge import memory
+from aibridge import app, memory
+from aibridge.config import Settings, Source
+from aibridge.telemetry.redaction import Redactor
+from tests.waiting import eventually
 
 BLOCK = 20_000  # bytes: like a hidden turn, and less than what the C library takes from the system by itself
 
@@ -27,7 +31,10 @@ def resident() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not GNU's")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc",
+    reason="only GNU's C library can be told to give memory back, so with this one nothing is done",
+)
 def test_what_is_free_between_what_is_in_use_goes_back_to_the_system() -> None:
     blocks = [bytes(BLOCK) for _ in range(4000)]
     in_use = blocks[::2]
@@ -54,6 +61,16 @@ async def test_it_goes_back_again_and_again_while_there_is_something_to_serve() 
     async with memory.spared(0.001, work), asyncio.timeout(5):
         await enough.wait()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_gateway_gives_back_what_it_frees_for_as_long_as_it_serves(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"server": {"port": 0}, "recorder": {"url": f"sqlite:///{tmp_path}/a.db"}})
+    serving = asyncio.create_task(app._serve(settings, Source(), Redactor()))
+    await eventually(lambda: "aibridge-memory" in {task.get_name() for task in asyncio.all_tasks()})
+    assert gc.get_freeze_count() > 10_000
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert "aibridge-memory" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_the_collector_lets_be_what_is_open() -> None:

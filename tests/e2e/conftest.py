@@ -28,7 +28,7 @@ def node() -> str:
     """The program that runs the servers."""
     found = shutil.which("node")
     if found is None:
-        pytest.skip("node is not here: the servers of tests/e2e need it")
+        pytest.skip("node is not here for the servers of tests/e2e: apt-get install nodejs npm, then `make e2e`")
     if not AIMOCK.exists() or not EVERYTHING.exists():
         pytest.skip("the servers of tests/e2e are not installed: `make e2e` does it")
     return found

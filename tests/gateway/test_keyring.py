@@ -13,6 +13,7 @@ from aibridge.errors import Unavailable
 from aibridge.gateway import keyring as module
 from aibridge.gateway.keyring import GRACE_SECONDS, NOTED_SECONDS, TRUST_SECONDS, Keyring
 from aibridge.store.keys import Key
+from tests.clocks import steps
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -102,8 +103,7 @@ async def test_trust_begins_when_the_database_was_asked_and_not_when_it_answered
 ) -> None:
     shelf.gate.clear()
     asking = asyncio.create_task(keyring.actor(b"alice"))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await steps(2)
     clock.seconds += TRUST_SECONDS
     shelf.gate.set()
     assert await asking is not None
@@ -194,8 +194,7 @@ async def test_made_up_keys_do_not_crowd_out_good_ones(keyring: Keyring, shelf: 
     strangers = [asyncio.create_task(keyring.actor(b"%d" % number)) for number in range(50)]
     await asyncio.sleep(0)
     known = asyncio.create_task(keyring.actor(b"alice"))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await steps(3)
     assert shelf.asked == [b"alice", b"0", b"1", b"2", b"3", b"alice"]
     shelf.gate.set()
     assert await known is not None

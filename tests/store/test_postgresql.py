@@ -75,9 +75,11 @@ def test_what_the_url_says_wins(opened: Open, database: Postgresql) -> None:
 
 
 def test_a_statement_that_takes_too_long_is_ended(opened: Open, database: Postgresql) -> None:
-    engine = opened(f"{database.url}?options=-c%20statement_timeout%3D20")
-    with pytest.raises(OperationalError, match="statement timeout"), engine.connect() as connection:
-        connection.execute(text("SELECT pg_sleep(30)"))
+    engine, taken = opened(f"{database.url}?options=-c%20statement_timeout%3D20"), text("SELECT pg_advisory_lock(7)")
+    with opened(database.url).connect() as other, engine.connect() as connection:
+        other.execute(taken)
+        with pytest.raises(OperationalError, match="statement timeout"):
+            connection.execute(taken)
 
 
 def test_a_server_that_is_not_there_is_told_soon(opened: Open) -> None:

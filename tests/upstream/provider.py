@@ -19,6 +19,7 @@ from aibridge.upstream import Account, BreakerSettings, UpstreamClient
 from aibridge.upstream.breakers import Watch, unwatched
 from aibridge.upstream.clock import REAL, Clock
 from aibridge.upstream.response import Response
+from tests.clocks import steps
 
 OWN_KEY = "sk-canary-of-the-gateway-0001"
 OTHER_KEY = "sk-canary-of-the-gateway-0002"
@@ -177,12 +178,6 @@ async def collect(answer: AbstractAsyncContextManager[Response], got: list[bytes
             got.append(piece)
             seen.set()
             await steps(20)
-
-
-async def steps(count: int) -> None:
-    """Lets the loop turn so often."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 def sockets_to(provider: FakeProvider) -> int:

@@ -13,7 +13,8 @@ import uvloop
 from aibridge.errors import UpstreamError
 from aibridge.upstream.answer import Answer
 from aibridge.upstream.exceptions import translate
-from tests.upstream.provider import STREAM_HEAD, Connection, chunk, client, collect, opened, serve, steps, target
+from tests.clocks import steps
+from tests.upstream.provider import STREAM_HEAD, Connection, chunk, client, collect, opened, serve, target
 
 Run = Callable[[Coroutine[object, object, None]], None]
 

@@ -15,6 +15,7 @@ from aibridge.providers import ANTHROPIC, OPENAI, Provider
 from aibridge.upstream import Account, BreakerSettings, UpstreamClient
 from aibridge.upstream.breakers import Circuit
 from aibridge.upstream.round import MAX_ERROR_BYTES
+from tests.clocks import steps
 from tests.upstream.provider import (
     BYOK,
     CALLERS_KEY,
@@ -31,7 +32,6 @@ from tests.upstream.provider import (
     reply,
     replying,
     serve,
-    steps,
     target,
 )
 

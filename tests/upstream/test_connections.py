@@ -8,6 +8,7 @@ import pytest
 import uvloop
 
 from aibridge.errors import UpstreamError
+from tests.clocks import steps
 from tests.upstream.provider import (
     END,
     STREAM_HEAD,
@@ -17,7 +18,6 @@ from tests.upstream.provider import (
     read,
     serve,
     sockets_to,
-    steps,
     target,
 )
 

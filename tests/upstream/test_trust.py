@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from aibridge.errors import UpstreamError
 from aibridge.providers import OPENAI, Provider
 from aibridge.upstream import Account, UpstreamClient, trust
+from tests.clocks import steps
 from tests.upstream.provider import (
     STREAM_HEAD,
     Connection,
@@ -28,7 +29,6 @@ from tests.upstream.provider import (
     reply,
     serve,
     sockets_to,
-    steps,
     target,
 )
 

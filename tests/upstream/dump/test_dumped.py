@@ -14,6 +14,7 @@ from aibridge.model import Headers
 from aibridge.ports import Upstreams
 from aibridge.providers import OPENAI, Provider
 from aibridge.upstream.dump import Dumps, files, transcript
+from tests.clocks import steps
 from tests.upstream.hands import MIDNIGHT, Hands
 from tests.upstream.provider import (
     BYOK,
@@ -32,7 +33,6 @@ from tests.upstream.provider import (
     reply,
     replying,
     serve,
-    steps,
     target,
 )
 
