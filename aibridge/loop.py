@@ -66,7 +66,11 @@ class Loop:
             await self._put(exchange.begin(response.status, response.headers))
             try:
                 async for data in response:
-                    await self._put(exchange.receive(data))
+                    match exchange.receive(data):
+                        case (Relay() as words,):  # as nearly always
+                            await self._send(words)
+                        case outputs:
+                            await self._put(outputs)
             except UpstreamError:
                 if not exchange.answered:
                     raise

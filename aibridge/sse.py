@@ -88,7 +88,7 @@ class Decoder:
 def _parse(raw: bytes, text: bytes) -> Event:
     data: list[bytes] = []
     name = b""
-    for line in _LINE_END.split(text):
+    for line in _LINE_END.split(text) if b"\r" in text else text.split(b"\n"):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":

@@ -220,9 +220,10 @@ class Exchange(ABC):
 
     def _prompt_record(self, response_id: str | None) -> Iterator[Record]:
         prompt = self.prompt
-        if prompt is not None and not self._prompted:
+        if not self._prompted:
             self._prompted = True
-            yield PromptRecord(prompt, response_id)
+            if prompt is not None:
+                yield PromptRecord(prompt, response_id)
 
     def _pass_refusal(self, body: bytes) -> Iterator[Output]:
         message = message_in(body) or f"the provider answered with status {self._status}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from aibridge.dialects.codec import decode
 
@@ -18,7 +18,10 @@ NUMBER = rb"(?:0|[1-9][0-9]{0,8})"
 
 
 def parted(data: bytes, run: re.Pattern[bytes]) -> Iterator[bytes]:
-    """The data, cut before and behind each run of plain events."""
+    """The data, cut before and behind each run of plain events; a lone event is whole as it is."""
+    if data.find(b"\n\n") == len(data) - 2:
+        yield data
+        return
     done = 0
     for match in run.finditer(data):
         if match.start() > done:
@@ -33,9 +36,9 @@ Piece = str | bytes
 """Some text: decoded, or still the JSON string in ASCII that it came as. Most text is never asked for."""
 
 
-def piece_of(literals: Sequence[bytes]) -> Piece | None:
-    """The text of these strings, one behind the other, left as it is if it can be; None where one is not UTF-8."""
-    return literals[0] if len(literals) == 1 and literals[0].isascii() else joined(literals)
+def piece_of(literal: bytes) -> Piece | None:
+    """The text of this string, left as it is if it can be; None where it is not UTF-8."""
+    return literal if literal.isascii() else joined((literal,))
 
 
 def spoken(pieces: Iterable[Piece]) -> str:

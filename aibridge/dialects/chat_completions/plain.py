@@ -6,12 +6,15 @@ the chunks say. Whatever is written in any other way is simply not plain.
 
 from __future__ import annotations
 
+import re
+
 from aibridge.dialects.chain import text_of
 from aibridge.dialects.codec import decode
 
 _TELLING = (b'"tool_calls"', b'"function_call"', b'"error"', b"\r")
 _FINISH, _NO_FINISH = b'"finish_reason"', b'"finish_reason":null'
 _CONTENT = b'"content":"'
+_WORDS = re.compile(rb'(?:[^"\\\r\n]++|\\[^\r\n])*+')  # the inside of one JSON string, whatever its escapes are
 _USAGE, _NO_USAGE = b'"usage"', b',"usage":null'
 
 
@@ -32,9 +35,9 @@ class PlainChunks:
         if self._form is not None:
             before, after, our_before, our_after = self._form
             if data.startswith(before) and data.endswith(after):
-                words = data[len(before) : -len(after)]
-                if _simple(words) and len(before) + len(after) <= len(data):
-                    return our_before + words + our_after
+                words = _WORDS.fullmatch(data, len(before), len(data) - len(after))
+                if words is not None:
+                    return our_before + words[0] + our_after
         return self._read(data)
 
     def _read(self, data: bytes) -> bytes | None:
@@ -62,13 +65,8 @@ class PlainChunks:
         before, mark, rest = data.partition(_CONTENT)
         words, quote, after = rest.partition(b'"')
         our_before, _, our_rest = ours.partition(_CONTENT)
-        if mark and quote and _simple(words):
+        if mark and quote and _WORDS.fullmatch(words):
             self._form = (before + mark, quote + after, our_before + mark, our_rest[len(words) :])
-
-
-def _simple(words: bytes) -> bool:
-    """Whether these are the inside of one JSON string, whatever their escapes are."""
-    return not (b'"' in words or b"\n" in words or b"\r" in words or words.endswith(b"\\"))
 
 
 def words_in(data: bytes) -> str:

@@ -43,6 +43,7 @@ class ChatStream:
         self._decoder = Decoder()
         self._prefix = b"\0"  # how this round's chunks begin, up to the end of their id
         self._plain: PlainChunks | None = None  # once that is known
+        self._flowing: PlainChunks | None = None  # the same, while nothing is held that they would have to wait for
         self._like: dict[str, Any] = {}  # the first chunk that says something, the model for those of ours
         self._tail: list[tuple[bytes | None, dict[str, Any]]] = []  # the finish and what follows it
         self._shown = 0  # calls of the client
@@ -53,20 +54,17 @@ class ChatStream:
         return self.done or bool(self._round.finish) or self.error is not None
 
     def receive(self, data: bytes) -> bytes:
-        plain = self._rewritten(data)
-        if plain is not None:
-            self._round.hear(data)
-            return plain
+        if self._flowing is not None:
+            plain = self._flowing.rewritten(data)
+            if plain is not None:
+                self._round.hear(data)
+                return plain
         half = data.find(b"\n\n", len(data) // 2) + 2
         if len(data) > _WORTH_HALVING and 2 <= half < len(data):
             return self.receive(data[:half]) + self.receive(data[half:])
-        return b"".join(map(self._event, self._decoder.feed(data)))
-
-    def _rewritten(self, data: bytes) -> bytes | None:
-        """Plain chunks under our id, while nothing is held that they would have to wait for."""
-        if self._plain is None or not self._decoder.idle or self.complete:
-            return None
-        return self._plain.rewritten(data)
+        relayed = b"".join(map(self._event, self._decoder.feed(data)))
+        self._flowing = self._plain if self._decoder.idle and not self.complete else None
+        return relayed
 
     def end(self) -> bytes:
         relayed = [self._last_event(event) for event in self._decoder.flush()]

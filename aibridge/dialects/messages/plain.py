@@ -6,10 +6,10 @@ All of their bytes are known but for the text, so what they say can be read with
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
 
-from aibridge.dialects.literals import NUMBER, STRING, Piece, piece_of
+from msgspec import Struct
+
+from aibridge.dialects.literals import NUMBER, STRING, Piece, joined, piece_of
 
 _BEGIN, _END = b"event: content_block_delta\n", b"}\n\n"
 _FORM = (
@@ -29,7 +29,7 @@ RUN = re.compile(_FORM + b"++")
 """Some deltas, one right behind the other."""
 
 
-class Deltas(NamedTuple):
+class Deltas(Struct, frozen=True):
     """Some deltas of one block."""
 
     block: int  # its index
@@ -41,7 +41,8 @@ def together(data: bytes) -> Deltas | None:
     """What these deltas say; None where they are not all plain."""
     one = _DELTA.fullmatch(data)
     if one is not None:
-        return _deltas(one[2], one[3], one.groups()[3:])
+        index, kind, literal = one.group(2, 3, 4)
+        return _deltas(index, kind, piece_of(literal))
     return _several(data) if data.startswith(_BEGIN) and data.endswith(_END) else None
 
 
@@ -52,9 +53,8 @@ def _several(data: bytes) -> Deltas | None:
     events, indexes, kinds, literals = zip(*found, strict=True)
     if b"".join(events) != data or len({*indexes}) > 1 or len({*kinds}) > 1:
         return None
-    return _deltas(indexes[0], kinds[0], literals)
+    return _deltas(indexes[0], kinds[0], joined(literals))
 
 
-def _deltas(index: bytes, kind: bytes, literals: Sequence[bytes]) -> Deltas | None:
-    text = piece_of(literals)
+def _deltas(index: bytes, kind: bytes, text: Piece | None) -> Deltas | None:
     return None if text is None else Deltas(int(index), _MEMBERS[kind], text)

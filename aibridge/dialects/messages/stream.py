@@ -35,6 +35,7 @@ class MessagesStream:
         self._tail: list[bytes] = []  # the stop and what follows it
         self._stop: tuple[int, dict[str, Any]] | None = None  # its last message_delta, and where that stands
         self.done = False
+        self._flowing = False  # nothing is held that plain deltas would have to wait for
 
     @property
     def complete(self) -> bool:
@@ -44,13 +45,15 @@ class MessagesStream:
         return data if self._passes(data) else b"".join(map(self._part, parted(data, RUN)))
 
     def _part(self, data: bytes) -> bytes:
-        return data if self._passes(data) else b"".join(map(self._relayed, self._decoder.feed(data)))
+        if self._passes(data):
+            return data
+        relayed = b"".join(map(self._relayed, self._decoder.feed(data)))
+        self._flowing = self._decoder.idle and not (self._stop or self.complete)
+        return relayed
 
     def _passes(self, data: bytes) -> bool:
         """Absorbs plain deltas of a block that the client is shown under its own index; whether these are that."""
-        if self.error or self.done or self._stop or not self._decoder.idle:
-            return False
-        plain = together(data)
+        plain = together(data) if self._flowing else None
         if plain is None or self._shown.get(plain.block) != plain.block:
             return False
         self._blocks[plain.block].grow(plain.member, plain.text)

@@ -6,7 +6,8 @@ All of their bytes are known but for the text and the numbers, so those can be r
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from aibridge.dialects.literals import NAME, NUMBER, STRING, Piece, joined, piece_of
 
@@ -22,7 +23,7 @@ RUN = re.compile(_FORM + b"++")
 """Some deltas, one right behind the other."""
 
 
-class Deltas(NamedTuple):
+class Deltas(Struct, frozen=True):
     """Some deltas of one item, numbered without a gap."""
 
     item: int  # its index
@@ -35,8 +36,9 @@ def together(data: bytes) -> Deltas | None:
     """What these deltas say; None where they are not all plain."""
     one = _DELTA.fullmatch(data)
     if one is not None:
-        text = piece_of(one.groups()[4:])
-        return None if text is None else Deltas(int(one[4]), int(one[3]), 1, text)
+        number, index, literal = one.group(3, 4, 5)
+        text = piece_of(literal)
+        return None if text is None else Deltas(int(index), int(number), 1, text)
     return _several(data) if data.endswith(_END) and _BEGIN.match(data) else None
 
 

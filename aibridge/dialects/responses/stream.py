@@ -40,6 +40,7 @@ class ResponsesStream:
         self._tail: list[bytes] = []  # what follows the end
         self._rest = bytearray()  # of an event that is not whole yet, where nothing is injected
         self.done = False
+        self._flowing = False  # nothing is held that plain deltas would have to wait for
 
     @property
     def complete(self) -> bool:
@@ -56,13 +57,12 @@ class ResponsesStream:
         for event in self._decoder.feed(data):
             size += len(event.raw)
             relayed.append(self._event(event))
+        self._flowing = self._decoder.idle and not self.complete
         return b"".join(relayed) if self._injecting else self._own_bytes(data, size)
 
     def _passes(self, data: bytes) -> bool:
         """Absorbs plain deltas of an item that the client is shown, if they need no other numbers; whether so."""
-        if self.error or self.done or not self._decoder.idle:
-            return False
-        plain = together(data)
+        plain = together(data) if self._flowing else None
         if plain is None or self._shown.get(plain.item) != plain.item:
             return False
         if self._sequence not in (None, plain.first):
