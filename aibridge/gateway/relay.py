@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import cast
 
@@ -58,8 +58,17 @@ class Reply:
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
 
-    async def __call__(self, output: Head | Relay) -> None:
+    def __call__(self, output: Head | Relay) -> Awaitable[None]:
         """Sends, and waits while the client reads slower than we write."""
+        if self._streaming and self._answering is None and isinstance(output, Relay):
+            return self._write(output.data)  # nearly always, so it costs no coroutine of its own
+        return self._take(output)
+
+    def _write(self, data: bytes) -> Awaitable[None]:
+        self._last_sent = self._loop.time()
+        return self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _take(self, output: Head | Relay) -> None:
         if isinstance(output, Head):
             await self._begin(output)
             return
@@ -67,8 +76,7 @@ class Reply:
             self._answering()
             self._answering = None
         if self._streaming:
-            self._last_sent = self._loop.time()
-            await self._send({"type": "http.response.body", "body": output.data, "more_body": True})
+            await self._write(output.data)
         else:
             await self._send_whole(output.data)
 
@@ -136,9 +144,8 @@ class Reply:
             self._beat = self._loop.create_task(self._send_keepalive())
 
     async def _send_keepalive(self) -> None:
-        self._last_sent = self._loop.time()
         self._timer = self._loop.call_later(self._every, self._break_silence)
-        await self._send({"type": "http.response.body", "body": self._keepalive, "more_body": True})
+        await self._write(self._keepalive)
 
     async def _send_head(self, head: Head, more: Headers) -> None:
         headers = [*returnable(head.headers), *more, *self._extra]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -80,12 +80,11 @@ class Gateway:
         finally:
             self._crowd.leave(scope)
 
-    async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         intercept = self._intercepts.get(path)
         if intercept is not None and scope["method"] == "POST":
-            await intercept(scope, receive, send)
-        else:
-            await self._other(path, scope, receive, send)
+            return intercept(scope, receive, send)
+        return self._other(path, scope, receive, send)
 
     def _below(self, path: str) -> ASGIApp:
         return next(self._pages[prefix] for prefix in self._prefixes if path.startswith(prefix))
