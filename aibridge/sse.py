@@ -49,6 +49,10 @@ class Decoder:
         """Yields the events that are whole now. Raises UpstreamError where the one under way exceeds the limit."""
         if self._size > self._limit:
             raise UpstreamError(f"the provider sent an event of more than {self._limit} bytes")
+        if not self._size and is_lone(data):  # as events nearly always come
+            self._seam = data[-3:]
+            yield self._event(data)
+            return
         self._pieces.append(data)
         self._size += len(data)
         if self._ends_one(data):
@@ -80,15 +84,26 @@ class Decoder:
         text = raw
         if not self._started:
             self._started, text = True, raw.removeprefix(_BOM)
-        if text.startswith(b"data: {") and text.find(b"\n") == len(text) - 2 and b"\r" not in text:
-            return Event(raw, text[6:-2])  # the one form that matters for speed: a single data line
-        return _parse(raw, text)
+        return _read(raw, text) or _parse(raw, text)
+
+
+def is_lone(data: bytes) -> bool:
+    """Whether these bytes are surely one whole event and nothing else."""
+    return -1 < data.find(b"\n\n") == len(data) - 2 and b"\r" not in data
+
+
+def _read(raw: bytes, text: bytes) -> Event | None:
+    """The forms that matter for speed: a single line of data, with or without a name before it."""
+    begin = text.find(b"\n") + 1 if text.startswith(b"event: ") else 0
+    if not text.startswith(b"data: {", begin) or text.find(b"\n", begin) != len(text) - 2 or b"\r" in text:
+        return None
+    return Event(raw, text[begin + 6 : -2], text[7 : begin - 1] if begin else b"")
 
 
 def _parse(raw: bytes, text: bytes) -> Event:
     data: list[bytes] = []
     name = b""
-    for line in _LINE_END.split(text) if b"\r" in text else text.split(b"\n"):
+    for line in _LINE_END.split(text):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":

@@ -18,10 +18,7 @@ NUMBER = rb"(?:0|[1-9][0-9]{0,8})"
 
 
 def parted(data: bytes, run: re.Pattern[bytes]) -> Iterator[bytes]:
-    """The data, cut before and behind each run of plain events; a lone event is whole as it is."""
-    if data.find(b"\n\n") == len(data) - 2:
-        yield data
-        return
+    """The data, cut before and behind each run of plain events."""
     done = 0
     for match in run.finditer(data):
         if match.start() > done:

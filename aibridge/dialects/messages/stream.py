@@ -12,7 +12,7 @@ from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
 from aibridge.model import JSON
-from aibridge.sse import Decoder, Event
+from aibridge.sse import Decoder, Event, is_lone
 from aibridge.sse import encode as encode_event
 
 
@@ -42,11 +42,14 @@ class MessagesStream:
         return self.done or self.error is not None
 
     def receive(self, data: bytes) -> bytes:
-        return data if self._passes(data) else b"".join(map(self._part, parted(data, RUN)))
-
-    def _part(self, data: bytes) -> bytes:
         if self._passes(data):
             return data
+        return self._read(data) if is_lone(data) else b"".join(map(self._part, parted(data, RUN)))
+
+    def _part(self, data: bytes) -> bytes:
+        return data if self._passes(data) else self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
         relayed = b"".join(map(self._relayed, self._decoder.feed(data)))
         self._flowing = self._decoder.idle and not (self._stop or self.complete)
         return relayed

@@ -13,7 +13,7 @@ from aibridge.dialects.responses.plain import RUN, together
 from aibridge.dialects.responses.round import ResponsesRound, provider_error
 from aibridge.errors import AibridgeError, UpstreamError
 from aibridge.model import JSON
-from aibridge.sse import Decoder, Event
+from aibridge.sse import Decoder, Event, is_lone
 from aibridge.sse import encode as encode_event
 
 _BEGINNINGS = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -48,11 +48,14 @@ class ResponsesStream:
 
     def receive(self, data: bytes) -> bytes:
         """Where nothing is injected the bytes go on as they are, and are only read."""
-        return data if self._passes(data) else b"".join(map(self._part, parted(data, RUN)))
-
-    def _part(self, data: bytes) -> bytes:
         if self._passes(data):
             return data
+        return self._read(data) if is_lone(data) else b"".join(map(self._part, parted(data, RUN)))
+
+    def _part(self, data: bytes) -> bytes:
+        return data if self._passes(data) else self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
         relayed, size = [], 0
         for event in self._decoder.feed(data):
             size += len(event.raw)
