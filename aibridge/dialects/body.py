@@ -36,6 +36,9 @@ class Body(ABC, Generic[R]):
 
     complete = True  # whole it is, or end() says otherwise
 
+    def flow(self, data: bytes) -> None:
+        """Nothing goes on before its end."""
+
     def receive(self, data: bytes) -> bytes:
         """Keeps it. Raises UpstreamError where it is too much."""
         self._body += data

@@ -6,7 +6,7 @@ Each dialect furnishes these three; how they work together is the same for all a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from aibridge.dialects.base import Exchange, add_usage, usage_of
@@ -78,8 +78,15 @@ class Framing(Protocol[R]):  # type: ignore[misc]  # R is only taken, and mypy w
         """Whether the answer may end here."""
         ...
 
+    def flow(self, data: bytes) -> bytes | None:
+        """Takes plain words that go on at once, and gives back what the client sees; None for anything else.
+
+        Nearly every piece of a stream is that, and comes to a process whose caches are cold: each call costs.
+        """
+        ...
+
     def receive(self, data: bytes) -> bytes:
-        """Takes bytes; what the client may see of them."""
+        """Takes what `flow` has refused; what the client may see of it."""
         ...
 
     def end(self) -> bytes:
@@ -171,6 +178,10 @@ class Turn(Exchange, Generic[R]):
         body = self._client.encode(last)
         self._sent = len(body)
         return body
+
+    def receive(self, data: bytes) -> Iterable[Output]:
+        words = self._framing.flow(data)
+        return super().receive(data) if words is None else (Relay(words),)
 
     def _receive(self, data: bytes) -> Sequence[Output]:
         relayed = self._framing.receive(data)

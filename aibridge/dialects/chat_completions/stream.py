@@ -53,18 +53,23 @@ class ChatStream:
     def complete(self) -> bool:
         return self.done or bool(self._round.finish) or self.error is not None
 
+    def flow(self, data: bytes) -> bytes | None:
+        plain = None if self._flowing is None else self._flowing.rewritten(data)
+        if plain is not None:
+            self._round.hear(data)
+        return plain
+
     def receive(self, data: bytes) -> bytes:
-        if self._flowing is not None:
-            plain = self._flowing.rewritten(data)
-            if plain is not None:
-                self._round.hear(data)
-                return plain
         half = data.find(b"\n\n", len(data) // 2) + 2
         if len(data) > _WORTH_HALVING and 2 <= half < len(data):
-            return self.receive(data[:half]) + self.receive(data[half:])
+            return self._part(data[:half]) + self._part(data[half:])
         relayed = b"".join(map(self._event, self._decoder.feed(data)))
         self._flowing = self._plain if self._decoder.idle and not self.complete else None
         return relayed
+
+    def _part(self, data: bytes) -> bytes:
+        plain = self.flow(data)
+        return self.receive(data) if plain is None else plain
 
     def end(self) -> bytes:
         relayed = [self._last_event(event) for event in self._decoder.flush()]

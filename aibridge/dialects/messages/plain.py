@@ -9,7 +9,7 @@ import re
 
 from msgspec import Struct
 
-from aibridge.dialects.literals import NUMBER, STRING, Piece, joined, piece_of
+from aibridge.dialects.literals import NUMBER, STRING, Piece, joined
 
 _BEGIN, _END = b"event: content_block_delta\n", b"}\n\n"
 _FORM = (
@@ -42,7 +42,8 @@ def together(data: bytes) -> Deltas | None:
     one = _DELTA.fullmatch(data)
     if one is not None:
         index, kind, literal = one.group(2, 3, 4)
-        return _deltas(index, kind, piece_of(literal))
+        text = literal if literal.isascii() else joined((literal,))
+        return None if text is None else Deltas(int(index), _MEMBERS[kind], text)
     return _several(data) if data.startswith(_BEGIN) and data.endswith(_END) else None
 
 
@@ -53,8 +54,5 @@ def _several(data: bytes) -> Deltas | None:
     events, indexes, kinds, literals = zip(*found, strict=True)
     if b"".join(events) != data or len({*indexes}) > 1 or len({*kinds}) > 1:
         return None
-    return _deltas(indexes[0], kinds[0], joined(literals))
-
-
-def _deltas(index: bytes, kind: bytes, text: Piece | None) -> Deltas | None:
-    return None if text is None else Deltas(int(index), _MEMBERS[kind], text)
+    text = joined(literals)
+    return None if text is None else Deltas(int(indexes[0]), _MEMBERS[kinds[0]], text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ class Block:
     def __init__(self, start: dict[str, Any], *, ours: bool) -> None:
         self.content = dict(start)
         self.ours = ours  # a call of an injected tool
-        self._pieces: dict[str, list[Piece]] = {}
+        self._pieces: defaultdict[str, list[Piece]] = defaultdict(list)
 
     @property
     def type(self) -> JSON:
@@ -41,7 +42,7 @@ class Block:
 
     def grow(self, member: str, piece: Piece) -> None:
         """Adds to a member that comes in pieces."""
-        self._pieces.setdefault(member, []).append(piece)
+        self._pieces[member].append(piece)
 
     def whole(self) -> dict[str, JSON]:
         """The block as the provider would have sent it whole."""

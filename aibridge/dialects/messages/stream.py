@@ -41,26 +41,25 @@ class MessagesStream:
     def complete(self) -> bool:
         return self.done or self.error is not None
 
+    def flow(self, data: bytes) -> bytes | None:
+        """Absorbs plain deltas of a block that the client is shown under its own index."""
+        plain = together(data) if self._flowing else None
+        if plain is None or self._shown.get(plain.block) != plain.block:
+            return None
+        self._blocks[plain.block].grow(plain.member, plain.text)
+        return data
+
     def receive(self, data: bytes) -> bytes:
-        if self._passes(data):
-            return data
         return self._read(data) if is_lone(data) else b"".join(map(self._part, parted(data, RUN)))
 
     def _part(self, data: bytes) -> bytes:
-        return data if self._passes(data) else self._read(data)
+        plain = self.flow(data)
+        return self._read(data) if plain is None else plain
 
     def _read(self, data: bytes) -> bytes:
         relayed = b"".join(map(self._relayed, self._decoder.feed(data)))
         self._flowing = self._decoder.idle and not (self._stop or self.complete)
         return relayed
-
-    def _passes(self, data: bytes) -> bool:
-        """Absorbs plain deltas of a block that the client is shown under its own index; whether these are that."""
-        plain = together(data) if self._flowing else None
-        if plain is None or self._shown.get(plain.block) != plain.block:
-            return False
-        self._blocks[plain.block].grow(plain.member, plain.text)
-        return True
 
     def end(self) -> bytes:
         return b"".join(map(self._relayed, closing(self._decoder)))

@@ -9,7 +9,7 @@ import re
 
 from msgspec import Struct
 
-from aibridge.dialects.literals import NAME, NUMBER, STRING, Piece, joined, piece_of
+from aibridge.dialects.literals import NAME, NUMBER, STRING, Piece, joined
 
 _BEGIN, _END = re.compile(rb"event: response\.[a-z_.]+\.delta\n"), b"}\n\n"
 _FORM = (
@@ -37,7 +37,7 @@ def together(data: bytes) -> Deltas | None:
     one = _DELTA.fullmatch(data)
     if one is not None:
         number, index, literal = one.group(3, 4, 5)
-        text = piece_of(literal)
+        text = literal if literal.isascii() else joined((literal,))
         return None if text is None else Deltas(int(index), int(number), 1, text)
     return _several(data) if data.endswith(_END) and _BEGIN.match(data) else None
 

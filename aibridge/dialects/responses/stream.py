@@ -46,14 +46,24 @@ class ResponsesStream:
     def complete(self) -> bool:
         return self.done or self.error is not None
 
+    def flow(self, data: bytes) -> bytes | None:
+        """Absorbs plain deltas of an item that the client is shown, if they need no other numbers."""
+        plain = together(data) if self._flowing else None
+        if plain is None or self._shown.get(plain.item) != plain.item:
+            return None
+        if self._sequence not in (None, plain.first):
+            return None
+        self._sequence = plain.first + plain.size
+        self._round.absorb(plain.item, plain.text)
+        return data
+
     def receive(self, data: bytes) -> bytes:
         """Where nothing is injected the bytes go on as they are, and are only read."""
-        if self._passes(data):
-            return data
         return self._read(data) if is_lone(data) else b"".join(map(self._part, parted(data, RUN)))
 
     def _part(self, data: bytes) -> bytes:
-        return data if self._passes(data) else self._read(data)
+        plain = self.flow(data)
+        return self._read(data) if plain is None else plain
 
     def _read(self, data: bytes) -> bytes:
         relayed, size = [], 0
@@ -62,17 +72,6 @@ class ResponsesStream:
             relayed.append(self._event(event))
         self._flowing = self._decoder.idle and not self.complete
         return b"".join(relayed) if self._injecting else self._own_bytes(data, size)
-
-    def _passes(self, data: bytes) -> bool:
-        """Absorbs plain deltas of an item that the client is shown, if they need no other numbers; whether so."""
-        plain = together(data) if self._flowing else None
-        if plain is None or self._shown.get(plain.item) != plain.item:
-            return False
-        if self._sequence not in (None, plain.first):
-            return False
-        self._sequence = plain.first + plain.size
-        self._round.absorb(plain.item, plain.text)
-        return True
 
     def end(self) -> bytes:
         relayed = b"".join(map(self._event, closing(self._decoder)))
