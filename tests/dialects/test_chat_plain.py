@@ -44,9 +44,14 @@ def said(*texts: str, **members: Any) -> bytes:
         said("b", id="resp-9"),
         said("b").replace(b"\n\n", b"\nid: 7\n\n"),
         said("b").replace(b"\n\n", b"\n: note\n\n"),
+        said("b")[:-1],
+        said("b", obfuscation="x"),
+        said("b", obfuscation='"'),
+        said("b", obfuscation="x") + said("c"),
+        said("b", obfuscation="x", finish_reason="stop"),
     ],
 )
-@pytest.mark.parametrize("members", [{}, {"usage": None}])
+@pytest.mark.parametrize("members", [{}, {"usage": None}, {"obfuscation": "aX9"}, {"usage": None, "obfuscation": ""}])
 def test_chunks_that_come_one_by_one_are_as_if_they_came_byte_by_byte(
     odd: bytes, members: dict[str, Any], asked: bool
 ) -> None:
@@ -57,6 +62,18 @@ def test_chunks_that_come_one_by_one_are_as_if_they_came_byte_by_byte(
     assert plain.body == slow.body
     assert plain.records == slow.records
     assert plain.outcome == slow.outcome
+
+
+@shows("replay")
+@pytest.mark.parametrize("before", [{}, {"meta": {"content": "no words"}}])
+@pytest.mark.parametrize("behind", [{}, {"obfuscation": "aX9"}])
+def test_the_words_of_chunks_that_come_one_by_one_are_replayed(before: dict[str, Any], behind: dict[str, Any]) -> None:
+    call = event(calling(piece(0, "call-1", TIME.name, "{}"))) + event(chunk(finish="tool_calls")) + DONE
+    texts = ("Let ", 'm"e" ', "look\n", "é.")
+    one_by_one = [event({"id": "resp-1", **before, **words(text), **behind}) for text in texts]
+    played = hear(FIRST, *one_by_one, call, more=(Answer([FIRST, said("Five."), LAST]),))  # type: ignore[arg-type]  # an answer too
+
+    assert json.loads(played.requests[1])["messages"][1]["content"] == 'Let m"e" look\né.'
 
 
 @pytest.mark.parametrize("broken", [b'"b\\"', b'"'])

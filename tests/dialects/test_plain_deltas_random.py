@@ -226,4 +226,5 @@ def test_runs_of_deltas_are_found_between_other_events() -> None:
     ping, run = event(messages.PING), message_delta("Five") + message_delta(" p.m.")
     assert list(parted(ping + run + ping + run, RUN)) == [ping, run, ping, run]
     assert list(parted(ping, RUN)) == [ping]
+    assert list(parted(run + b"\n" + run, RUN)) == [run, b"\n", run]
     assert list(parted(run[:-1], RUN)) == [run[: len(message_delta("Five"))], run[len(message_delta("Five")) : -1]]

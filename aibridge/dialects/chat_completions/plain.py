@@ -7,25 +7,43 @@ the chunks say. Whatever is written in any other way is simply not plain.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from aibridge.dialects.chain import text_of
 from aibridge.dialects.codec import decode
 
 _TELLING = (b'"tool_calls"', b'"function_call"', b'"error"', b"\r")
 _FINISH, _NO_FINISH = b'"finish_reason"', b'"finish_reason":null'
-_CONTENT = b'"content":"'
-_WORDS = re.compile(rb'(?:[^"\\\r\n]++|\\[^\r\n])*+')  # the inside of one JSON string, whatever its escapes are
+_CONTENT = b'"content":'
+_LITERAL = re.compile(rb'"(?:[^"\\\r\n]++|\\[^\r\n])*+"')  # one JSON string, whatever its escapes are
 _USAGE, _NO_USAGE = b'"usage"', b',"usage":null'
+
+_OBFUSCATION = b',"obfuscation":"'  # some letters, so that the length of a chunk does not tell that of its words
+_LETTERS = re.compile(rb'[!#-\[\]-~]*"\}\n\n')
 
 
 class PlainChunks:
     """Rewrites the plain chunks of one round, once its first chunk has shown how they begin."""
 
-    def __init__(self, prefix: bytes, head: bytes, *, keep_usage: bool, keep_role: bool) -> None:
-        """`prefix`: how the provider's chunks begin, up to the end of their id. `head`: how ours do."""
+    def __init__(
+        self,
+        prefix: bytes,
+        head: bytes,
+        *,
+        hear: Callable[[bytes], object],
+        say: Callable[[bytes], object],
+        keep_usage: bool,
+        keep_role: bool,
+    ) -> None:
+        """`prefix`: how the provider's chunks begin, up to the end of their id. `head`: how ours do.
+
+        `hear` is given chunks that were rewritten, `say` the JSON string that a lone one of a known form says.
+        """
         self._begin = b"data: " + prefix
         self._next = b"\n\n" + self._begin  # nothing else stands between two events: no name, no comment
         self._ours = b"data: " + head
+        self._hear = hear
+        self._say = say
         self._keep_usage = keep_usage
         self._telling = _TELLING if keep_role else (*_TELLING, b'"role"')
         self._form: tuple[bytes, bytes, bytes, bytes] | None = None  # of a lone chunk, but for its words; and of ours
@@ -34,11 +52,19 @@ class PlainChunks:
         """Whole events under our id; None where any of them is not plain."""
         if self._form is not None:
             before, after, our_before, our_after = self._form
-            if data.startswith(before) and data.endswith(after):
-                words = _WORDS.fullmatch(data, len(before), len(data) - len(after))
-                if words is not None:
-                    return our_before + words[0] + our_after
-        return self._read(data)
+            literal = _LITERAL.match(data, len(before)) if data.startswith(before) else None
+            if literal is not None:
+                rest = data[literal.end() :]
+                if rest == after:
+                    self._say(literal[0])
+                    return our_before + literal[0] + our_after
+                if rest.startswith(after) and _LETTERS.fullmatch(rest, len(after)):
+                    self._say(literal[0])
+                    return our_before + literal[0] + our_after + rest[len(after) :]
+        ours = self._read(data)
+        if ours is not None:
+            self._hear(data)
+        return ours
 
     def _read(self, data: bytes) -> bytes | None:
         if not data.startswith(self._begin) or not data.endswith(b"\n\n"):
@@ -61,12 +87,19 @@ class PlainChunks:
         return ours
 
     def _learn(self, data: bytes, ours: bytes) -> None:
-        """The next chunk is likely to differ in nothing but its words."""
+        """The next chunk is likely to differ in nothing but its words, and in letters that mean nothing."""
         before, mark, rest = data.partition(_CONTENT)
-        words, quote, after = rest.partition(b'"')
         our_before, _, our_rest = ours.partition(_CONTENT)
-        if mark and quote and _WORDS.fullmatch(words):
-            self._form = (before + mark, quote + after, our_before + mark, our_rest[len(words) :])
+        literal = _LITERAL.match(rest) if mark else None
+        if literal is None or decode(literal[0]) != words_in(data):
+            return
+        after, our_after = (_fixed(behind[literal.end() :]) for behind in (rest, our_rest))
+        self._form = (before + mark, after, our_before + mark, our_after)
+
+
+def _fixed(behind: bytes) -> bytes:
+    fixed, mark, _ = behind.partition(_OBFUSCATION)
+    return fixed + mark
 
 
 def words_in(data: bytes) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from aibridge.dialects.chain import text_of
 from aibridge.dialects.chat_completions.plain import words_in
-from aibridge.dialects.codec import as_object, count, encode
+from aibridge.dialects.codec import as_object, count, decode, encode
 from aibridge.model import JSON, InjectedTool, ThoughtRecord, TokenUsage, ToolCall
 
 _MOST_UNREAD = 128 * 1024
@@ -74,7 +75,7 @@ class ChatRound:
         self._tools = tools
         self._open: dict[tuple[int, int], Call] = {}
         self.made: list[Call] = []  # every call, noise too
-        self.text: list[str | bytes] = []  # bytes: plain chunks whose words nobody has asked for yet
+        self.text: list[str | bytes] = []  # bytes: what nobody has asked for yet, JSON strings and plain chunks
         self._read = 0  # pieces of the text that are known to be words
         self._unread = 0  # bytes behind them
         self.response_id: str | None = None
@@ -169,7 +170,13 @@ def choices_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _words(pieces: Iterable[str | bytes]) -> str:
-    return "".join(piece if isinstance(piece, str) else words_in(piece) for piece in pieces)
+    return "".join(map(_spoken, pieces))
+
+
+def _spoken(piece: str | bytes) -> str:
+    if isinstance(piece, str):
+        return piece
+    return text_of(decode(piece)) if piece.startswith(b'"') else words_in(piece)
 
 
 def _starts_another(call: Call, piece: Mapping[str, Any]) -> bool:

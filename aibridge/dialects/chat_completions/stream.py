@@ -54,10 +54,7 @@ class ChatStream:
         return self.done or bool(self._round.finish) or self.error is not None
 
     def flow(self, data: bytes) -> bytes | None:
-        plain = None if self._flowing is None else self._flowing.rewritten(data)
-        if plain is not None:
-            self._round.hear(data)
-        return plain
+        return None if self._flowing is None else self._flowing.rewritten(data)
 
     def receive(self, data: bytes) -> bytes:
         half = data.find(b"\n\n", len(data) // 2) + 2
@@ -231,7 +228,12 @@ class ChatStream:
             self._prefix, self._plain = first.group(), None
         if self._plain is None and self._like:
             self._plain = PlainChunks(
-                self._prefix, self._head, keep_usage=self._wants_usage, keep_role=not self._introduced
+                self._prefix,
+                self._head,
+                hear=self._round.hear,
+                say=self._round.text.append,
+                keep_usage=self._wants_usage,
+                keep_role=not self._introduced,
             )
         return encode_event(self._head + data[len(self._prefix) :])
 
