@@ -69,11 +69,11 @@ def test_chunks_that_come_one_by_one_are_as_if_they_came_byte_by_byte(
 @pytest.mark.parametrize("behind", [{}, {"obfuscation": "aX9"}])
 def test_the_words_of_chunks_that_come_one_by_one_are_replayed(before: dict[str, Any], behind: dict[str, Any]) -> None:
     call = event(calling(piece(0, "call-1", TIME.name, "{}"))) + event(chunk(finish="tool_calls")) + DONE
-    texts = ("Let ", 'm"e" ', "look\n", "é.")
+    texts = ("Let ", 'm"e" ', "look\n", "look\n", "é.")
     one_by_one = [event({"id": "resp-1", **before, **words(text), **behind}) for text in texts]
     played = hear(FIRST, *one_by_one, call, more=(Answer([FIRST, said("Five."), LAST]),))  # type: ignore[arg-type]  # an answer too
 
-    assert json.loads(played.requests[1])["messages"][1]["content"] == 'Let m"e" look\né.'
+    assert json.loads(played.requests[1])["messages"][1]["content"] == 'Let m"e" look\nlook\né.'
 
 
 @pytest.mark.parametrize("broken", [b'"b\\"', b'"'])
