@@ -29,7 +29,9 @@ class Loop:
     async def run(self, max_rounds: int) -> None:
         """Runs the turn. What goes wrong is told to the client and stands in the exchange's outcome."""
         try:
-            await self._rounds(max_rounds)
+            await self._round(last=max_rounds <= 1)
+            while await self._goes_on(max_rounds):
+                await self._round(last=self._exchange.rounds + 1 >= max_rounds)
             turn = self._exchange.hidden()
             if turn is not None:
                 await self._recall.keep(turn)
@@ -46,19 +48,19 @@ class Loop:
         """Records what was under way; nothing goes to the client."""
         await self._put(self._exchange.abandon())
 
-    async def _rounds(self, max_rounds: int) -> None:
+    async def _goes_on(self, max_rounds: int) -> bool:
+        """Runs what is ours of the calls, and says whether there is another round."""
         exchange = self._exchange
-        await self._round(last=max_rounds <= 1)
-        while calls := exchange.pending():
-            if exchange.rounds >= max_rounds:
-                raise EndlessTools(f"the model went on calling tools after {max_rounds} rounds (tools.max_rounds)")
-            results = await self._answer(calls)
-            goes_on = exchange.resume(results)
-            self._records += map(usage_of, calls, results)
-            await self._hand_on()
-            if not goes_on:
-                return
-            await self._round(last=exchange.rounds + 1 >= max_rounds)
+        calls = exchange.pending()
+        if not calls:
+            return False
+        if exchange.rounds >= max_rounds:
+            raise EndlessTools(f"the model went on calling tools after {max_rounds} rounds (tools.max_rounds)")
+        results = await self._answer(calls)
+        goes_on = exchange.resume(results)
+        self._records += map(usage_of, calls, results)
+        await self._hand_on()
+        return goes_on
 
     async def _round(self, *, last: bool) -> None:
         exchange = self._exchange
