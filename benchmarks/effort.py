@@ -12,12 +12,12 @@ class Effort:
     repeats: int
     blocking: int  # requests
     bulk: int  # streams
-    paced: int  # streams
+    paced: int  # streams of each system
     chunks: int  # of each paced stream
     tokens: int  # first ones
     rounds: int  # injected ones
     open_streams: int = 500
 
 
-FULL = Effort(repeats=7, blocking=600, bulk=100, paced=32, chunks=100, tokens=30, rounds=60)
-QUICK = Effort(repeats=3, blocking=96, bulk=16, paced=32, chunks=12, tokens=8, rounds=8)
+FULL = Effort(repeats=9, blocking=600, bulk=100, paced=16, chunks=200, tokens=30, rounds=60)
+QUICK = Effort(repeats=3, blocking=96, bulk=16, paced=16, chunks=50, tokens=8, rounds=8)

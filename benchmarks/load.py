@@ -109,9 +109,13 @@ async def ask_in_turn(opened: Sequence[Connection], request: bytes, count: int) 
 async def ask_staggered(opened: Sequence[Connection], request: bytes, seconds: float) -> None:
     """Sends one request on each connection, their starts spread evenly over some seconds."""
     async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as group:
-        for connection in opened:
-            group.create_task(connection.ask(request))
-            await asyncio.sleep(seconds / len(opened))
+        for number, connection in enumerate(opened):
+            group.create_task(_ask_later(connection, request, seconds * number / len(opened)))
+
+
+async def _ask_later(connection: Connection, request: bytes, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await connection.ask(request)
 
 
 async def _ask_often(connection: Connection, request: bytes, count: int) -> None:

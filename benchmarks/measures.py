@@ -1,4 +1,4 @@
-"""The measurements. Each takes the systems in turn, again and again, so that noise meets all of them alike."""
+"""The measurements. Each takes the systems in turn or all at once, again and again, so that noise meets them alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import re
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import msgspec
 
@@ -54,15 +54,28 @@ async def bulk(spoken: Spoken, effort: Effort) -> dict[str, Series]:
 
 
 async def paced(spoken: Spoken, effort: Effort) -> dict[str, Series]:
-    """CPU of a chunk where they come 10 ms apart, its share of the request included, in µs."""
+    """CPU of a chunk where they come 10 ms apart, its share of the request included, in µs.
 
-    async def one(dialect: Dialect, system: Process) -> float:
-        message = request.post(system, dialect, "paced", effort.chunks)
-        async with load.connections(system, effort.paced) as opened:
-            spent = await _spent(system, load.ask_staggered(opened, message, CHUNK_SECONDS))
-        return spent / (effort.paced * effort.chunks) * 1e6
+    All systems serve at the same time. What a process costs that is woken again and again hangs on the machine's mood,
+    which changes within seconds, more than on anything else.
+    """
+    series = _empty(spoken)
+    for _ in range(effort.repeats):
+        for dialect, systems in spoken:
+            for system, cost in zip(systems, await _paced(dialect, systems, effort), strict=True):
+                series[dialect.name][system.name].append(cost)
+    return series
 
-    return await _interleaved(spoken, effort.repeats, one)
+
+async def _paced(dialect: Dialect, systems: Sequence[Process], effort: Effort) -> list[float]:
+    async with AsyncExitStack() as stack:
+        streams = []
+        for system in systems:
+            opened = await stack.enter_async_context(load.connections(system, effort.paced))
+            message = request.post(system, dialect, "paced", effort.chunks)
+            streams.append(load.ask_staggered(opened, message, CHUNK_SECONDS))
+        spent = await _spent_by(systems, asyncio.gather(*streams))
+    return [seconds / (effort.paced * effort.chunks) * 1e6 for seconds in spent]
 
 
 async def first_token(dialect: Dialect, systems: Sequence[Process], effort: Effort) -> Series:
@@ -149,13 +162,17 @@ async def _interleaved(
     spoken: Spoken, repeats: int, one: Callable[[Dialect, Process], Awaitable[float]]
 ) -> dict[str, Series]:
     """A B C, B C A, C A B … in each dialect: none is always the first."""
-    series: dict[str, Series] = {dialect.name: {system.name: [] for system in systems} for dialect, systems in spoken}
+    series = _empty(spoken)
     for repeat in range(repeats):
         for dialect, systems in spoken:
             start = repeat % len(systems)
             for system in [*systems[start:], *systems[:start]]:
                 series[dialect.name][system.name].append(await one(dialect, system))
     return series
+
+
+def _empty(spoken: Spoken) -> dict[str, Series]:
+    return {dialect.name: {system.name: [] for system in systems} for dialect, systems in spoken}
 
 
 async def _cpu(system: Process, message: bytes, count: int) -> float:
@@ -172,13 +189,20 @@ async def _time(system: Process, message: bytes, count: int) -> float:
         return statistics.mean([(await connection.ask(message)).whole for _ in range(count)])
 
 
-async def _spent(system: Process, work: Awaitable[None]) -> float:
-    """The CPU seconds that a process spends on some work, and on what it does about it later, such as records."""
-    await _settled(system)
-    before = cpu_seconds(system.pid)
+async def _spent(system: Process, work: Awaitable[object]) -> float:
+    [seconds] = await _spent_by([system], work)
+    return seconds
+
+
+async def _spent_by(systems: Sequence[Process], work: Awaitable[object]) -> list[float]:
+    """The CPU seconds that each process spends on some work, and on what it does about it later, such as records."""
+    for system in systems:
+        await _settled(system)
+    before = [cpu_seconds(system.pid) for system in systems]
     await work
-    await _settled(system)
-    return cpu_seconds(system.pid) - before
+    for system in systems:
+        await _settled(system)
+    return [cpu_seconds(system.pid) - used for system, used in zip(systems, before, strict=True)]
 
 
 async def _settled(system: Process) -> None:

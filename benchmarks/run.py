@@ -23,7 +23,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Everything that runs at once; all but the one that is measured are idle."""
+    """Everything that runs at once; those that are not being measured are idle."""
 
     upstream: Process
     mcp_server: Process

@@ -7,6 +7,9 @@ import re
 CHUNK_SECONDS = 0.01
 """How far apart the chunks of a paced stream are."""
 
+SLOTS = 10
+"""The moments in that time at which some stream's chunk is due: an event loop's timers are a millisecond apart."""
+
 FIRST_TOKEN_SECONDS = 0.005
 """How long a `first` stream keeps its only token back: long enough for every process on the way to fall asleep."""
 

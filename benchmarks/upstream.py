@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import cycle
 from typing import cast
 
 import uvloop
@@ -15,6 +16,7 @@ from benchmarks import child, script
 from benchmarks.dialects import DIALECTS, Dialect
 
 _BY_PATH = {dialect.path.encode(): dialect for dialect in DIALECTS.values()}
+_slots = cycle(range(script.SLOTS))
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 
 
@@ -46,7 +48,7 @@ class Provider(asyncio.Protocol):
                 self._transport.write(_bulk(dialect, number))
             case b"paced":
                 self._transport.write(script.HEAD + dialect.opening())
-                self._pace(iter(_paced(dialect, number)), self._loop.time())
+                self._pace_from(self._next_slot(), iter(_paced(dialect, number)))
             case b"first":
                 self._transport.write(script.HEAD)
                 self._loop.call_later(script.FIRST_TOKEN_SECONDS, self._first_token, dialect, time.perf_counter())
@@ -57,13 +59,24 @@ class Provider(asyncio.Protocol):
             case _:
                 self._transport.write(script.refusal("no script is named like this model"))
 
+    def _next_slot(self) -> float:
+        """When the next stream's first chunk is due: all streams are spread evenly over the time between two chunks.
+
+        When their requests come depends on who sends them on; left to that, some systems would be woken for each
+        chunk and others for a handful.
+        """
+        begun = self._loop.time() // script.CHUNK_SECONDS + 1
+        return (begun + next(_slots) / script.SLOTS) * script.CHUNK_SECONDS
+
+    def _pace_from(self, due: float, events: Iterator[bytes]) -> None:
+        self._loop.call_at(due, self._pace, events, due)
+
     def _pace(self, events: Iterator[bytes], due: float) -> None:
         event = next(events, None)
         if event is None or self._transport.is_closing():
             return
         self._transport.write(event)
-        due += script.CHUNK_SECONDS
-        self._loop.call_at(due, self._pace, events, due)
+        self._pace_from(due + script.CHUNK_SECONDS, events)
 
     def _first_token(self, dialect: Dialect, arrived: float) -> None:
         """The token says how long it was kept back, to the microsecond, whatever the timer made of it."""
