@@ -67,6 +67,10 @@ async def paced(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     return series
 
 
+async def _together(work: Sequence[Awaitable[None]]) -> None:
+    await asyncio.gather(*work)  # which begins at once, so it is not called before its time
+
+
 async def _paced(dialect: Dialect, systems: Sequence[Process], effort: Effort) -> list[float]:
     async with AsyncExitStack() as stack:
         streams = []
@@ -74,7 +78,7 @@ async def _paced(dialect: Dialect, systems: Sequence[Process], effort: Effort) -
             opened = await stack.enter_async_context(load.connections(system, effort.paced))
             message = request.post(system, dialect, "paced", effort.chunks)
             streams.append(load.ask_staggered(opened, message, CHUNK_SECONDS))
-        spent = await _spent_by(systems, asyncio.gather(*streams))
+        spent = await _spent_by(systems, _together(streams))
     return [seconds / (effort.paced * effort.chunks) * 1e6 for seconds in spent]
 
 
