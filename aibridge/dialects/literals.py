@@ -41,6 +41,11 @@ Piece = str | bytes
 """Some text: decoded, or still the JSON string in ASCII that it came as. Most text is never asked for."""
 
 
+def piece_of(literal: bytes) -> Piece | None:
+    """The text of this string, left as it is if it can be; None where it is not UTF-8."""
+    return literal if literal.isascii() else joined((literal,))
+
+
 def spoken(pieces: Iterable[Piece]) -> str:
     """The text of all pieces."""
     return "".join(piece if isinstance(piece, str) else str(decode(piece)) for piece in pieces)

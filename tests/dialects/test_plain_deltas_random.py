@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aibridge.dialects.literals import parted, spoken
+from aibridge.dialects.literals import parted, piece_of, spoken
 from aibridge.dialects.messages import plain as messages_plain
 from aibridge.dialects.messages.plain import RUN
 from aibridge.dialects.messages.plain import together as messages_together
@@ -174,10 +174,11 @@ def test_deltas_of_messages_are_read_as_one(kind: str, member: str) -> None:
 
 
 def test_what_one_delta_says_is_decoded_only_where_it_must_be() -> None:
+    assert [piece_of(b'"Five"'), piece_of('"fünf"'.encode()), piece_of(b'"\xff"')] == [b'"Five"', "fünf", None]
+    assert spoken([b'"Five"', "fünf"]) == "Fivefünf"
     for text in ("Five", "fünf"):
         found = messages_together(message_delta(text)), responses_together(response_delta(4, text))
-        assert [spoken([deltas.text]) for deltas in found if deltas] == [text, text]
-    assert messages_together(message_delta("Five")) == messages_plain.Deltas(0, "text", b'"Five"')
+        assert [deltas.text for deltas in found if deltas] == [text, text]
 
 
 def test_anthropic_may_pad_its_deltas() -> None:

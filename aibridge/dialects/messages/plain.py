@@ -9,7 +9,7 @@ import re
 
 from msgspec import Struct
 
-from aibridge.dialects.literals import NUMBER, STRING, Piece, joined
+from aibridge.dialects.literals import NUMBER, STRING, joined
 
 _BEGIN, _END = b"event: content_block_delta\n", b"}\n\n"
 _FORM = (
@@ -17,13 +17,15 @@ _FORM = (
     rb'"delta":\{"type":"(text_delta","text|thinking_delta","thinking|input_json_delta","partial_json)":(%b)\} *\}\n\n)'
     % (NUMBER, STRING)
 )
-_DELTA = re.compile(_FORM)
+DELTA = re.compile(_FORM)
+"""One delta: the event, the index of its block, its kind, and the JSON string that it adds."""
 
-_MEMBERS = {
+MEMBERS = {
     b'text_delta","text': "text",
     b'thinking_delta","thinking': "thinking",
     b'input_json_delta","partial_json': "partial_json",
 }
+"""What of a block the kinds add to."""
 
 RUN = re.compile(_FORM + b"++")
 """Some deltas, one right behind the other."""
@@ -34,25 +36,16 @@ class Deltas(Struct, frozen=True):
 
     block: int  # its index
     member: str  # what of the block they add to
-    text: Piece
+    text: str
 
 
 def together(data: bytes) -> Deltas | None:
     """What these deltas say; None where they are not all plain."""
-    one = _DELTA.fullmatch(data)
-    if one is not None:
-        index, kind, literal = one.group(2, 3, 4)
-        text = literal if literal.isascii() else joined((literal,))
-        return None if text is None else Deltas(int(index), _MEMBERS[kind], text)
-    return _several(data) if data.startswith(_BEGIN) and data.endswith(_END) else None
-
-
-def _several(data: bytes) -> Deltas | None:
-    found = _DELTA.findall(data)
+    found = DELTA.findall(data) if data.startswith(_BEGIN) and data.endswith(_END) else ()
     if not found:
         return None
     events, indexes, kinds, literals = zip(*found, strict=True)
     if b"".join(events) != data or len({*indexes}) > 1 or len({*kinds}) > 1:
         return None
     text = joined(literals)
-    return None if text is None else Deltas(int(indexes[0]), _MEMBERS[kinds[0]], text)
+    return None if text is None else Deltas(int(indexes[0]), MEMBERS[kinds[0]], text)

@@ -6,8 +6,8 @@ from typing import Any
 
 from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
-from aibridge.dialects.literals import parted
-from aibridge.dialects.messages.plain import RUN, together
+from aibridge.dialects.literals import parted, piece_of
+from aibridge.dialects.messages.plain import DELTA, MEMBERS, RUN, together
 from aibridge.dialects.messages.round import Block, MessagesRound
 from aibridge.dialects.refusal import message_in
 from aibridge.errors import UpstreamError, classify
@@ -32,6 +32,7 @@ class MessagesStream:
         self._decoder = Decoder()
         self._blocks: dict[int | None, Block] = {}  # by the provider's index
         self._shown: dict[int | None, int] = {}  # the client's index, by the provider's
+        self._open: dict[bytes, Block] = {}  # those that are shown under their own index
         self._tail: list[bytes] = []  # the stop and what follows it
         self._stop: tuple[int, dict[str, Any]] | None = None  # its last message_delta, and where that stands
         self.done = False
@@ -43,10 +44,24 @@ class MessagesStream:
 
     def flow(self, data: bytes) -> bytes | None:
         """Absorbs plain deltas of a block that the client is shown under its own index."""
-        plain = together(data) if self._flowing else None
-        if plain is None or self._shown.get(plain.block) != plain.block:
+        if not self._flowing:
             return None
-        self._blocks[plain.block].grow(plain.member, plain.text)
+        one = DELTA.fullmatch(data)
+        if one is None:
+            return self._flow_together(data)
+        index, kind, literal = one.group(2, 3, 4)
+        block, text = self._open.get(index), piece_of(literal)
+        if block is None or text is None:
+            return None
+        block.grow(MEMBERS[kind], text)
+        return data
+
+    def _flow_together(self, data: bytes) -> bytes | None:
+        plain = together(data)
+        block = None if plain is None else self._open.get(b"%d" % plain.block)
+        if plain is None or block is None:
+            return None
+        block.grow(plain.member, plain.text)
         return data
 
     def receive(self, data: bytes) -> bytes:
@@ -120,6 +135,8 @@ class MessagesStream:
         self._blocks[index] = block = self._round.add(start if isinstance(start, dict) else {})
         if not block.ours:
             self._shown[index], self._next = self._next, self._next + 1
+        if index is not None and self._shown.get(index) == index:
+            self._open[b"%d" % index] = block
         return self._renumbered(event, value, index)
 
     def _block_delta(self, event: Event, value: dict[str, Any]) -> bytes:

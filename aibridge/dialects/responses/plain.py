@@ -9,7 +9,7 @@ import re
 
 from msgspec import Struct
 
-from aibridge.dialects.literals import NAME, NUMBER, STRING, Piece, joined
+from aibridge.dialects.literals import NAME, NUMBER, STRING, joined
 
 _BEGIN, _END = re.compile(rb"event: response\.[a-z_.]+\.delta\n"), b"}\n\n"
 _FORM = (
@@ -17,7 +17,8 @@ _FORM = (
     rb'"output_index":(%b),(?:"(?:content|summary)_index":%b,)?"delta":(%b)(?:,"logprobs":\[\])?(?:,"obfuscation":%b)?\}\n\n)'
     % (NUMBER, NAME, NUMBER, NUMBER, STRING, NAME)
 )
-_DELTA = re.compile(_FORM)
+DELTA = re.compile(_FORM)
+"""One delta: the event, its name, its number, the index of its item, and the JSON string that it adds."""
 
 RUN = re.compile(_FORM + b"++")
 """Some deltas, one right behind the other."""
@@ -29,21 +30,12 @@ class Deltas(Struct, frozen=True):
     item: int  # its index
     first: int  # the number of the first event
     size: int
-    text: Piece
+    text: str
 
 
 def together(data: bytes) -> Deltas | None:
     """What these deltas say; None where they are not all plain."""
-    one = _DELTA.fullmatch(data)
-    if one is not None:
-        number, index, literal = one.group(3, 4, 5)
-        text = literal if literal.isascii() else joined((literal,))
-        return None if text is None else Deltas(int(index), int(number), 1, text)
-    return _several(data) if data.endswith(_END) and _BEGIN.match(data) else None
-
-
-def _several(data: bytes) -> Deltas | None:
-    found = _DELTA.findall(data)
+    found = DELTA.findall(data) if data.endswith(_END) and _BEGIN.match(data) else ()
     if not found:
         return None
     events, _, numbers, indexes, literals = zip(*found, strict=True)

@@ -61,10 +61,11 @@ class ResponsesRound:
         if self.status == "failed" or response.get("error"):
             self.error = provider_error({"error": response.get("error")})
 
-    def put(self, index: int, item: dict[str, Any]) -> None:
-        """Takes an item, as it begins or when it is done."""
-        self.items[index] = item
-        self._pieces[index] = []
+    def put(self, index: int, item: dict[str, Any]) -> list[Piece]:
+        """Takes an item, as it begins or when it is done; where the pieces go that it grows by."""
+        pieces: list[Piece] = []
+        self.items[index], self._pieces[index] = item, pieces
+        return pieces
 
     def absorb(self, index: int, piece: Piece) -> None:
         """Takes a piece of an item."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from aibridge.dialects.closing import closing
 from aibridge.dialects.codec import decode, encode
-from aibridge.dialects.literals import parted
+from aibridge.dialects.literals import Piece, parted, piece_of
 from aibridge.dialects.responses.object import ResponseObject
-from aibridge.dialects.responses.plain import RUN, together
+from aibridge.dialects.responses.plain import DELTA, RUN, together
 from aibridge.dialects.responses.round import ResponsesRound, provider_error
 from aibridge.errors import AibridgeError, UpstreamError
 from aibridge.model import JSON
@@ -36,6 +36,7 @@ class ResponsesStream:
         self._round = round_
         self._decoder = Decoder()
         self._shown: dict[int, int] = {}  # the client's index, by the provider's
+        self._open: dict[bytes, list[Piece]] = {}  # where the text of an item goes that is shown under its own index
         self._end: tuple[Event, dict[str, Any]] | None = None
         self._tail: list[bytes] = []  # what follows the end
         self._rest = bytearray()  # of an event that is not whole yet, where nothing is injected
@@ -48,13 +49,26 @@ class ResponsesStream:
 
     def flow(self, data: bytes) -> bytes | None:
         """Absorbs plain deltas of an item that the client is shown, if they need no other numbers."""
-        plain = together(data) if self._flowing else None
-        if plain is None or self._shown.get(plain.item) != plain.item:
+        if not self._flowing:
             return None
-        if self._sequence not in (None, plain.first):
+        one = DELTA.fullmatch(data)
+        if one is None:
+            return self._flow_together(data)
+        number, index, literal = one.group(3, 4, 5)
+        pieces, text, first = self._open.get(index), piece_of(literal), int(number)
+        if pieces is None or text is None or self._sequence not in (None, first):
+            return None
+        self._sequence = first + 1
+        pieces.append(text)
+        return data
+
+    def _flow_together(self, data: bytes) -> bytes | None:
+        plain = together(data)
+        pieces = None if plain is None else self._open.get(b"%d" % plain.item)
+        if plain is None or pieces is None or self._sequence not in (None, plain.first):
             return None
         self._sequence = plain.first + plain.size
-        self._round.absorb(plain.item, plain.text)
+        pieces.append(plain.text)
         return data
 
     def receive(self, data: bytes) -> bytes:
@@ -148,9 +162,11 @@ class ResponsesStream:
         """An event of one output item."""
         index, item = value["output_index"], value.get("item")
         if isinstance(item, dict):
-            self._round.put(index, item)
+            pieces = self._round.put(index, item)
             if index not in self._shown and not self._round.is_ours(item):
                 self._shown[index], self._next = self._next, self._next + 1
+            if self._shown.get(index) == index:
+                self._open[b"%d" % index] = pieces
         elif isinstance(value.get("delta"), str):
             self._round.absorb(index, value["delta"])
         if index not in self._shown:
