@@ -48,10 +48,14 @@ _LONGEST = 32
 
 def client_of(values: Values) -> tuple[str, str | None]:
     """The client's name, `Unknown` for strangers, and its session's id, if it sends one."""
-    agent, originator = ((first(values, name) or "")[:_LONGEST].lower() for name in (b"user-agent", b"originator"))
-    known = _known(agent, originator, tuple(name for name in _OWN_HEADERS if first(values, name)))
-    sessions = (first(values, name) for name in known.session)
+    own = tuple([name for name in _OWN_HEADERS if name in values and first(values, name)])
+    known = _known(_start(values, b"user-agent"), _start(values, b"originator"), own)
+    sessions = [first(values, name) for name in known.session]
     return known.name, next(filter(None, sessions), None)
+
+
+def _start(values: Values, name: bytes) -> str:
+    return (first(values, name) or "")[:_LONGEST].lower()
 
 
 @lru_cache(maxsize=1024)

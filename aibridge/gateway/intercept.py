@@ -102,8 +102,8 @@ class Intercept:
         exchange = opens(body, id=interception_id, tools=toolbox.tools, max_tools=max_tools)
         self._tell_of_cut(exchange.left_out)
         recall = self._services.recalls.of(identity.actor, self._provider.name)
-        if first(values, b"x-aibridge-recall") != "off":
-            exchange.restore(await recall.find(exchange.lookups()))
+        if first(values, b"x-aibridge-recall") != "off" and (keys := exchange.lookups()):
+            exchange.restore(await recall.find(keys))
         interception = self._interception(scope, values, identity.actor, credential, exchange)
         await self._services.recorder.start(interception)
         target = self._target(scope, headers, identity.actor, credential, exchange.model)

@@ -42,11 +42,17 @@ class Requests:
     def _headers(self, target: Target) -> Headers:
         ours, replaced = self._ours, self._replaced
         if target.credential is not None:
-            ours, replaced = (*ours, target.credential.header), replaced | {target.credential.header[0]}
+            ours, replaced = (*ours, target.credential.header), _with(replaced, target.credential.header[0])
         theirs = [header for header in target.headers if header[0] not in replaced]
-        if target.method == "POST" and not any(name == b"content-type" for name, _ in (*theirs, *ours)):
-            ours = (*ours, _JSON)
-        return (*theirs, _IDENTITY, *ours)
+        headers = (*theirs, _IDENTITY, *ours)
+        if target.method == "POST" and b"content-type" not in [name for name, _ in headers]:
+            return (*headers, _JSON)
+        return headers
+
+
+@lru_cache(maxsize=64)  # credentials come in one of two headers
+def _with(names: frozenset[bytes], name: bytes) -> frozenset[bytes]:
+    return names | {name}
 
 
 @lru_cache(maxsize=64)  # nearly all requests go to a few targets

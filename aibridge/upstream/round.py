@@ -107,7 +107,7 @@ class Round:
 
     async def _receive(self, answer: Answer, secrets: Secrets, guard: Deadline) -> Response:
         status = answer.status
-        headers = tuple((name.lower(), value) for name, value in answer.headers)
+        headers = tuple([(name.lower(), value) for name, value in answer.headers])
         if status in _REDIRECTS:
             raise faults.redirected(self._line.name, header(headers, b"location").decode("latin-1"))
         headers, rest = plain(headers, answer, self._line.explain)
