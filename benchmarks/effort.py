@@ -19,5 +19,5 @@ class Effort:
     open_streams: int = 500
 
 
-FULL = Effort(repeats=9, blocking=600, bulk=100, paced=16, chunks=200, tokens=30, rounds=60)
+FULL = Effort(repeats=9, blocking=1500, bulk=100, paced=16, chunks=200, tokens=30, rounds=60)
 QUICK = Effort(repeats=3, blocking=96, bulk=16, paced=16, chunks=50, tokens=8, rounds=8)
