@@ -118,6 +118,14 @@ def test_deltas_of_responses(piece: bytes, tools: tuple[Any, ...]) -> None:
     assert_alike(RESPONSES, [head, piece, rest + tail], tools=tools)
 
 
+@shows("untouched", "split")
+@pytest.mark.parametrize("again", [messages.text(0)[0], messages.use(0, "call-1", TIME.name)[0]])
+def test_deltas_of_a_block_that_begins_twice_go_to_the_second(again: dict[str, Any]) -> None:
+    begun = stream(messages.start(), messages.text(0)[0])
+    rest = stream(*messages.end("max_tokens"))
+    assert_alike(MESSAGES, [begun, delta(), stream(again), delta(), rest], tools=(TIME,))
+
+
 @shows("thinking replayed", "indexes go on")
 def test_what_plain_deltas_of_messages_say_is_replayed() -> None:
     first = [

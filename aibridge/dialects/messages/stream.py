@@ -135,8 +135,10 @@ class MessagesStream:
         self._blocks[index] = block = self._round.add(start if isinstance(start, dict) else {})
         if not block.ours:
             self._shown[index], self._next = self._next, self._next + 1
-        if index is not None and self._shown.get(index) == index:
-            self._open[b"%d" % index] = block
+        if index is not None:  # and some start the same one twice
+            self._open.pop(b"%d" % index, None)
+            if self._shown.get(index) == index:
+                self._open[b"%d" % index] = block
         return self._renumbered(event, value, index)
 
     def _block_delta(self, event: Event, value: dict[str, Any]) -> bytes:
