@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import statistics
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import msgspec
 
@@ -23,10 +23,14 @@ Series = dict[str, list[float]]
 Spoken = Sequence[tuple[Dialect, Sequence[Process]]]
 """What takes turns: some systems in each of some dialects."""
 
+Asked = tuple[list[load.Connection], bytes]
+"""The connections to a system, and what it is asked on each."""
+
 BULK = 200
 """The chunks of a stream that arrives at once."""
 
 _CONCURRENCY = 16
+_SLICES = 16  # of a repeat: the turns that each system has in it
 _ANSWER = 20  # the chunks of a turn's last round
 _QUIET_SECONDS = 0.3  # longer than records stay in the spool
 _IDLE_SHARE = 0.01  # of a processor
@@ -38,19 +42,21 @@ _HELD = re.compile(rb'"(\d+\.\d{6})"')
 async def blocking(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     """CPU of a request that is answered in one piece, in µs."""
 
-    async def one(dialect: Dialect, system: Process) -> float:
-        return await _cpu(system, request.post(system, dialect, "blocking"), effort.blocking) * 1e6
+    async def all_of(dialect: Dialect, systems: Sequence[Process]) -> list[float]:
+        messages = [request.post(system, dialect, "blocking") for system in systems]
+        return [cost * 1e6 for cost in await _by_turns(systems, messages, effort.blocking)]
 
-    return await _interleaved(spoken, effort.repeats, one)
+    return await _repeated(spoken, effort.repeats, all_of)
 
 
 async def bulk(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     """CPU of a chunk where 200 arrive at once, its share of the request included, in µs."""
 
-    async def one(dialect: Dialect, system: Process) -> float:
-        return await _cpu(system, request.post(system, dialect, "bulk", BULK), effort.bulk) / BULK * 1e6
+    async def all_of(dialect: Dialect, systems: Sequence[Process]) -> list[float]:
+        messages = [request.post(system, dialect, "bulk", BULK) for system in systems]
+        return [cost / BULK * 1e6 for cost in await _by_turns(systems, messages, effort.bulk)]
 
-    return await _interleaved(spoken, effort.repeats, one)
+    return await _repeated(spoken, effort.repeats, all_of)
 
 
 async def paced(spoken: Spoken, effort: Effort) -> dict[str, Series]:
@@ -59,27 +65,19 @@ async def paced(spoken: Spoken, effort: Effort) -> dict[str, Series]:
     All systems serve at the same time. What a process costs that is woken again and again hangs on the machine's mood,
     which changes within seconds, more than on anything else.
     """
-    series = _empty(spoken)
-    for _ in range(effort.repeats):
-        for dialect, systems in spoken:
-            for system, cost in zip(systems, await _paced(dialect, systems, effort), strict=True):
-                series[dialect.name][system.name].append(cost)
-    return series
+    chunks = effort.paced * effort.chunks
+
+    async def all_of(dialect: Dialect, systems: Sequence[Process]) -> list[float]:
+        messages = [request.post(system, dialect, "paced", effort.chunks) for system in systems]
+        async with _connected(systems, effort.paced) as opened:
+            work = _at_once([*zip(opened, messages, strict=True)])
+            return [seconds / chunks * 1e6 for seconds in await _spent_by(systems, work)]
+
+    return await _repeated(spoken, effort.repeats, all_of)
 
 
-async def _together(work: Sequence[Awaitable[None]]) -> None:
-    await asyncio.gather(*work)  # which begins at once, so it is not called before its time
-
-
-async def _paced(dialect: Dialect, systems: Sequence[Process], effort: Effort) -> list[float]:
-    async with AsyncExitStack() as stack:
-        streams = []
-        for system in systems:
-            opened = await stack.enter_async_context(load.connections(system, effort.paced))
-            message = request.post(system, dialect, "paced", effort.chunks)
-            streams.append(load.ask_staggered(opened, message, CHUNK_SECONDS))
-        spent = await _spent_by(systems, _together(streams))
-    return [seconds / (effort.paced * effort.chunks) * 1e6 for seconds in spent]
+async def _at_once(asked: Sequence[Asked]) -> None:
+    await asyncio.gather(*(load.ask_staggered(opened, message, CHUNK_SECONDS) for opened, message in asked))
 
 
 async def first_token(dialect: Dialect, systems: Sequence[Process], effort: Effort) -> Series:
@@ -175,6 +173,18 @@ async def _interleaved(
     return series
 
 
+async def _repeated(
+    spoken: Spoken, repeats: int, all_of: Callable[[Dialect, Sequence[Process]], Awaitable[list[float]]]
+) -> dict[str, Series]:
+    """The same of measures that take all systems together."""
+    series = _empty(spoken)
+    for _ in range(repeats):
+        for dialect, systems in spoken:
+            for system, cost in zip(systems, await all_of(dialect, systems), strict=True):
+                series[dialect.name][system.name].append(cost)
+    return series
+
+
 def _empty(spoken: Spoken) -> dict[str, Series]:
     return {dialect.name: {system.name: [] for system in systems} for dialect, systems in spoken}
 
@@ -184,6 +194,34 @@ async def _cpu(system: Process, message: bytes, count: int) -> float:
     async with load.connections(system, _CONCURRENCY) as opened:
         await load.ask_in_turn(opened, message, len(opened))
         return await _spent(system, load.ask_in_turn(opened, message, count)) / count
+
+
+async def _by_turns(systems: Sequence[Process], messages: Sequence[bytes], count: int) -> list[float]:
+    """The CPU seconds of one request of each system. They take turns so short that the machine is the same to all."""
+    async with _connected(systems, _CONCURRENCY) as opened:
+        asked = [*zip(opened, messages, strict=True)]
+        await _turn(asked, _CONCURRENCY)
+        return [seconds / count for seconds in await _spent_by(systems, _slices(asked, count))]
+
+
+async def _slices(asked: Sequence[Asked], count: int) -> None:
+    """A B C, B C A, C A B …: none always follows the same one, whose records are still being written."""
+    size = max(_CONCURRENCY, count // _SLICES)
+    for number, done in enumerate(range(0, count, size)):
+        first = number % len(asked)
+        await _turn([*asked[first:], *asked[:first]], min(size, count - done))
+
+
+async def _turn(asked: Sequence[Asked], count: int) -> None:
+    for opened, message in asked:
+        await load.ask_in_turn(opened, message, count)
+
+
+@asynccontextmanager
+async def _connected(systems: Sequence[Process], count: int) -> AsyncGenerator[list[list[load.Connection]]]:
+    """So many open connections to each."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(load.connections(system, count)) for system in systems]
 
 
 async def _time(system: Process, message: bytes, count: int) -> float:
