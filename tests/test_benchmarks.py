@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import __main__ as command
-from benchmarks import report
+from benchmarks import load, measures, report
 from benchmarks.dialects import DIALECTS, Dialect
 from benchmarks.effort import Effort
 from benchmarks.figures import OF_EACH, Measured, figure, ratio, verdicts
@@ -65,6 +65,22 @@ def test_a_stream_is_whole_only_with_all_its_words_and_its_end_and_without_a_cal
     assert not dialect.is_whole(sent(dialect.opening(), *words), 3)
     called = sent(dialect.call(b"bmcp_bench_echo"))
     assert not dialect.is_whole(called, called.count(b"data: ") - dialect.events)
+
+
+def test_systems_take_turns_and_none_always_follows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bytes, int]] = []
+
+    async def ask(_: object, message: bytes, count: int) -> None:
+        asked.append((message, count))
+
+    monkeypatch.setattr(load, "ask_in_turn", ask)
+    asyncio.run(measures._slices([([], b"A"), ([], b"B"), ([], b"C")], 40))
+    assert b"".join(message for message, _ in asked) == b"ABC" + b"BCA" + b"CAB"
+    assert {system: sum(count for message, count in asked if message == system) for system in (b"A", b"B", b"C")} == {
+        b"A": 40,
+        b"B": 40,
+        b"C": 40,
+    }
 
 
 def test_systems_are_compared_repeat_by_repeat() -> None:
